@@ -1,8 +1,7 @@
 """The only module that starts processes: group, environment, time limit, log, redaction.
 
-Every child is the first of a session and a process group of its own, with the default signal
-handling restored (a shell's background job hands down an ignored SIGINT). Ending it escalates
-from SIGTERM to SIGKILL and takes its whole tree with it.
+Every child is the first of a session and a process group of its own. Ending it escalates from
+SIGTERM to SIGKILL and takes its whole tree with it.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from typing import IO
 from noxlib.errors import NoxlibError
 
 TAIL_BYTES = 64 * 1024
-_RESTORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE)
+_RESTORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 Sink = Callable[[bytes], object]
 
@@ -126,7 +125,7 @@ class Child:
             self._pump.join(timeout=1.0)
         return code
 
-    def signal(self, number: int) -> None:
+    def send(self, number: int) -> None:
         """Send a signal to the whole process group."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
@@ -135,10 +134,10 @@ class Child:
         """End the whole tree: `first`, and SIGKILL for what is left after `grace` seconds."""
         tree = descendants(self.pid)
         if self.code is None:
-            self.signal(first)
+            self.send(first)
             if self.wait(grace) is None:
                 tree |= descendants(self.pid)
-        self.signal(signal.SIGKILL)
+        self.send(signal.SIGKILL)
         kill(tree)
         return self.wait() or 0
 
@@ -198,7 +197,6 @@ def start(command: Sequence[str], setting: Setting | None = None) -> Child:
             stderr=subprocess.STDOUT if piped else None,
             pass_fds=setting.pass_fds,
             start_new_session=True,
-            preexec_fn=_restore_signals,
             **extra,
         )
     except OSError as error:
@@ -215,7 +213,8 @@ def start(command: Sequence[str], setting: Setting | None = None) -> Child:
 def run(command: Sequence[str], setting: Setting | None = None, *, timeout: float = 600.0) -> Completed:
     """Run a command to its end, at most `timeout` seconds, and return how it went.
 
-    A non-zero exit isn't raised: the caller knows what it means. On an interrupt the whole tree is ended first.
+    A non-zero exit isn't raised: the caller knows what it means. On an
+    interrupt the whole tree is ended first.
     """
     tail = bytearray()
 
@@ -281,7 +280,12 @@ def _pump(stream: IO[bytes], sinks: Sequence[Sink], redactor: Redactor | None) -
     stream.close()
 
 
-def _restore_signals() -> None:
+def restore_default_signals() -> None:
+    """Undo inherited "ignore"s (nohup, a shell's background job), so that no child inherits them.
+
+    Done once in the supervisor instead of between fork and exec: a `preexec_fn` would cost
+    vfork, and what Python handles itself is reset by exec anyway.
+    """
     for number in _RESTORED:
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, set())
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
