@@ -15,11 +15,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from noxlib.errors import NoxlibError
 
+_starting = threading.Lock()
+_known: set[int] = set()
 TAIL_BYTES = 64 * 1024
+PIPE = subprocess.PIPE
 _RESTORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 Sink = Callable[[bytes], object]
@@ -110,6 +113,12 @@ class Child:
         self._pump: threading.Thread | None = None
 
     @property
+    def stdin(self) -> IO[bytes]:
+        """Return the pipe to the process; it was started with `Setting(stdin=PIPE)`."""
+        assert self._popen.stdin is not None  # noqa: S101  see the docstring
+        return self._popen.stdin
+
+    @property
     def code(self) -> int | None:
         """Return the exit code, or None while it runs."""
         return self._popen.poll()
@@ -145,6 +154,19 @@ class Child:
         """Copy `stream` to the sinks from now on."""
         self._pump = threading.Thread(target=_pump, args=(stream, sinks, redactor), daemon=True)
         self._pump.start()
+
+
+def reap_orphans() -> None:
+    """Reap zombies that aren't our own children: the first process of a box inherits them.
+
+    A known child is left to its waiter, who wants the exit code.
+    """
+    with _starting, contextlib.suppress(OSError):
+        for folder in Path("/proc/self/task").iterdir():
+            for pid in map(int, (folder / "children").read_text(encoding="ascii").split()):
+                state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+                if state == "Z" and pid not in _known:
+                    os.waitpid(pid, os.WNOHANG)
 
 
 def descendants(pid: int) -> set[int]:
@@ -183,22 +205,9 @@ def start(command: Sequence[str], setting: Setting | None = None) -> Child:
     Raises NoxlibError when the program can't be started at all.
     """
     setting = setting or Setting()
-    piped = setting.log is not None or setting.sink is not None
-    extra: dict[str, object] = {}
-    if setting.credentials:
-        extra = {"user": setting.credentials.uid, "group": setting.credentials.gid, "extra_groups": []}
     try:
-        popen: subprocess.Popen[bytes] = subprocess.Popen(  # type: ignore[call-overload]
-            list(command),
-            cwd=setting.cwd,
-            env=dict(setting.env) if setting.env is not None else None,
-            stdin=setting.stdin,
-            stdout=subprocess.PIPE if piped else None,
-            stderr=subprocess.STDOUT if piped else None,
-            pass_fds=setting.pass_fds,
-            start_new_session=True,
-            **extra,
-        )
+        with _starting:
+            popen = _popen(command, setting)
     except OSError as error:
         raise NoxlibError(f"`{' '.join(command)}` could not be started: {error}") from error
     child = Child(popen, command)
@@ -208,6 +217,26 @@ def start(command: Sequence[str], setting: Setting | None = None) -> Child:
             sinks.append(_log_sink(setting.log))
         child.attach(popen.stdout, sinks, setting.redactor)
     return child
+
+
+def _popen(command: Sequence[str], setting: Setting) -> subprocess.Popen[bytes]:
+    piped = setting.log is not None or setting.sink is not None
+    identity: dict[str, Any] = {}
+    if setting.credentials:
+        identity = {"user": setting.credentials.uid, "group": setting.credentials.gid, "extra_groups": []}
+    popen: subprocess.Popen[bytes] = subprocess.Popen(
+        list(command),
+        cwd=setting.cwd,
+        env=dict(setting.env) if setting.env is not None else None,
+        stdin=setting.stdin,
+        stdout=subprocess.PIPE if piped else None,
+        stderr=subprocess.STDOUT if piped else None,
+        pass_fds=setting.pass_fds,
+        start_new_session=True,
+        **identity,
+    )
+    _known.add(popen.pid)
+    return popen
 
 
 def run(command: Sequence[str], setting: Setting | None = None, *, timeout: float = 600.0) -> Completed:
