@@ -162,7 +162,8 @@ def _room() -> int:
     except OSError:
         return 0
     available = next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")), 0)
-    return min(space.f_bavail * space.f_frsize, available) if os.access(SHM, os.W_OK) else 0
+    free = int(space.f_bavail * space.f_frsize)
+    return min(free, available) if os.access(SHM, os.W_OK) else 0
 
 
 def _private_shm() -> None:

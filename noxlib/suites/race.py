@@ -1,0 +1,12 @@
+"""race: tests that drive the interleaving harness of the plugin; seeds are printed and replayable."""
+
+from __future__ import annotations
+
+from noxlib.suites.suite import PYTEST, Suite
+
+TOOLS = PYTEST
+
+
+def arguments(_suite: Suite) -> list[str]:
+    """Return nothing: what this type has beyond pytest comes from the plugin and the supervisor."""
+    return []
