@@ -115,7 +115,7 @@ def _addopts_of(text: str) -> list[str]:
         name, equals, value = line.partition("=")
         if equals and name.strip() == "addopts":
             inside, line = True, value  # noqa: PLW2901  the rest of the line is looked at below
-        elif inside and (equals and not line.startswith((" ", "\t")) or line.startswith("[")):
+        elif inside and ((equals and not line.startswith((" ", "\t"))) or line.startswith("[")):
             inside = False
         if inside:
             words += line.replace('"', " ").replace("'", " ").replace("[", " ").replace(",", " ").split()
