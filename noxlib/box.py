@@ -162,7 +162,7 @@ def _room() -> int:
     except OSError:
         return 0
     available = next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")), 0)
-    free: int = space.f_bavail * space.f_frsize
+    free = int(space.f_bavail * space.f_frsize)
     return min(free, available) if os.access(SHM, os.W_OK) else 0
 
 

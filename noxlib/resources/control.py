@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 from noxlib import protocol
 from noxlib.errors import NoxlibError, ProtocolError
@@ -118,10 +118,9 @@ class _Handler(socketserver.StreamRequestHandler):
     timeout = protocol.CLIENT_SECONDS
 
     def handle(self) -> None:
-        stream: BinaryIO = self.rfile
         while True:
             try:
-                frame = protocol.read_frame(stream)
+                frame = protocol.read_frame(self.rfile)
                 if frame is None:
                     return
                 response = self.server.answer(protocol.decode(Request, frame))

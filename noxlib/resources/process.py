@@ -139,7 +139,7 @@ class ProcessResource:
                 sock.bind(("127.0.0.1", self._order.port))
             except OSError as error:
                 raise ResourceError(
-                    f"services.{self._order.owner}.process: port {self._order.port} is taken: {error.strerror}",
+                    f"services.{self._order.owner}.process: port {self._order.port} is taken",
                     remedy="end what listens there, or leave `port` out so that a free one is chosen",
                 ) from error
 
@@ -171,4 +171,6 @@ class ProcessResource:
         with contextlib.suppress(OSError):
             lines = self._order.log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL_LINES:]
         shown = "".join(f"\n    {line}" for line in lines)
-        return f"services.{self._order.owner}.process: `{' '.join(self._command)}` {fault}{shown}\n  log: {self._order.log.name}"
+        command = " ".join(self._command)
+        log = f"\n  log: {self._order.log}"
+        return f"services.{self._order.owner}.process: `{command}` {fault}{shown}{log}"

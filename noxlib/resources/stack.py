@@ -1,0 +1,179 @@
+"""All resources of a session: started in dependency order, stopped in reverse, whatever fails."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+from noxlib import box as boxes
+from noxlib import coverage_config, launch, plan, session_environment
+from noxlib.box import Box
+from noxlib.errors import NotAvailableYetError
+from noxlib.files import cache_folder
+from noxlib.model import Lease, Postgres, Service, Work
+from noxlib.records import Events
+from noxlib.resources.control import Controlled, ControlServer
+from noxlib.resources.postgres import PostgresOrder, PostgresResource
+from noxlib.resources.postgres import server_credentials as credentials
+from noxlib.resources.process import ProcessOrder, ProcessResource
+
+FIRST_POSTGRES_PORT = 5432
+FIRST_PROCESS_PORT = 8000
+
+
+class Stack:
+    """The session's resources by lease name, their leases and the environments made of them."""
+
+    def __init__(self, work: Work, box: Box) -> None:
+        """Take the work; `start` starts, leaving the context stops."""
+        self._work = work
+        self._box = box
+        self._running: dict[str, Controlled] = {}
+        self._stack = contextlib.ExitStack()
+        self._postgres_count = 0
+        self._logs = Path(work.run_folder) / "logs"
+        self.leases: list[Lease] = []
+        self.redactor = launch.Redactor(work.secrets)
+        self.events = Events(Path(work.run_folder) / "events.jsonl", self.redactor)
+        self.control: ControlServer | None = None
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """Name the servers for the verdict line: "PostgreSQL 15.18 (system)"."""
+        found = (f"PostgreSQL {each.version} ({each.origin})" for each in self._work.postgres.values())
+        return tuple(dict.fromkeys(found))
+
+    def __enter__(self) -> Stack:  # noqa: PYI034  typing.Self needs Python 3.11
+        """Open the audit trail."""
+        self._logs.mkdir(parents=True, exist_ok=True)
+        self.events.write("box.entered", kind=self._box.kind)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop everything, last in first out; one that fails to stop doesn't keep the others alive."""
+        try:
+            self._stack.close()
+        finally:
+            self.events.write("box.left")
+
+    def start(self) -> None:
+        """Start what the session's type needs, each service's servers before its process."""
+        work = self._work
+        service = work.platform.services[work.plan.service]
+        needed = plan.needs(service, work.plan.type)
+        self._open_control()
+        for index, each in enumerate(plan.started_services(work.platform, service, work.plan.type)):
+            own = needed if each is service else frozenset({"postgres", "redis", "process"})
+            self._refuse_unavailable(each, own)
+            if "postgres" in own:
+                for settings in each.postgres:
+                    self._start_postgres(each, settings)
+            if "process" in own and each.process is not None:
+                self._start_process(each, FIRST_PROCESS_PORT + index)
+
+    def pids(self) -> dict[str, int]:
+        """Return the pids of what runs now, by lease name."""
+        found = {name: getattr(resource, "pid", None) for name, resource in self._running.items()}
+        return {name: pid for name, pid in found.items() if pid}
+
+    def environment(self, service: Service) -> dict[str, str]:
+        """Return the variables of a service's processes: allow-list, its own leases, its dependencies'."""
+        virtualenv = Path(self._work.environments[service.name].path)
+        names = {service.name, *service.depends_on}
+        found = session_environment.base(os.environ, self._box, service, virtualenv)
+        for lease in self.leases:
+            owner = lease.resource.partition("/")[0]
+            if owner == service.name or (owner in names and lease.kind == "process"):
+                found |= lease.env
+        return found
+
+    def _open_control(self) -> None:
+        path = self._box.folder / "control"
+        self.control = self._stack.enter_context(
+            ControlServer(path, lambda: self._running, self.events.write)
+        )
+
+    def _refuse_unavailable(self, service: Service, needed: frozenset[str]) -> None:
+        if service.redis is not None and "redis" in needed:
+            raise NotAvailableYetError(
+                f"services.{service.name}.redis: Redis is not available yet",
+                remedy=f'set services.{service.name}.types.{self._work.plan.type}.needs = ["postgres"]',
+            )
+
+    def _start_postgres(self, service: Service, settings: Postgres) -> None:
+        port = settings.port or FIRST_POSTGRES_PORT + self._postgres_count
+        self._postgres_count += 1
+        key = f"{service.name}/{settings.name}"
+        resource = PostgresResource(
+            PostgresOrder(
+                owner=service.name,
+                settings=settings,
+                binaries=self._work.postgres[key],
+                folder=self._box.folder,
+                cache=cache_folder(),
+                private_network=self._box.private_network,
+                credentials=credentials(),
+                log=self._logs / f"{service.name}-{settings.name}.log",
+                service_folder=self._folder(service),
+                environment=self.environment(service),
+                port=port,
+                reserve=boxes.free_port,
+                event=self.events.write,
+            )
+        )
+        self._stack.callback(resource.stop)
+        lease = resource.start()
+        self._hand_out(lease, resource)
+
+    def _start_process(self, service: Service, port: int) -> None:
+        assert service.process is not None  # noqa: S101  the caller looked
+        chosen = service.process.port or (port if self._box.private_network else boxes.free_port())
+        environment = self.environment(service)
+        if plan.TYPES[self._work.plan.type].measured:
+            environment |= self._measured(service)
+        resource = ProcessResource(
+            ProcessOrder(
+                owner=service.name,
+                settings=service.process,
+                service_folder=self._folder(service),
+                environment=environment,
+                values=self._values(service, environment),
+                port=chosen,
+                log=self._logs / f"{service.name}.log",
+                redactor=self.redactor,
+                event=self.events.write,
+            )
+        )
+        self._stack.callback(resource.stop)
+        self._hand_out(resource.start(), resource)
+
+    def _measured(self, service: Service) -> Mapping[str, str]:
+        """Return what puts the service's process under coverage: only the session's own service."""
+        if service.name != self._work.plan.service:
+            return {}
+        return coverage_config.process_environment(Path(self._work.run_folder) / "coverage" / "rcfile")
+
+    def _values(self, service: Service, environment: Mapping[str, str]) -> dict[str, str]:
+        built = self._work.environments[service.name]
+        return {
+            "root": self._work.root,
+            "service": str(self._folder(service)),
+            "run_folder": self._work.run_folder,
+            "python": built.python,
+            "workers": "",
+            **{f"ENV:{name}": value for name, value in environment.items()},
+        }
+
+    def _hand_out(self, lease: Lease, resource: Controlled) -> None:
+        self.redactor.add(lease.secrets)
+        self.leases.append(lease)
+        self._running[lease.resource] = resource
+        self.events.write("lease", resource=lease.resource, via=lease.via, port=lease.address.port)
+
+    def _folder(self, service: Service) -> Path:
+        return Path(self._work.root, service.path)
