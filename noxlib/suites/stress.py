@@ -15,17 +15,26 @@ from typing import Any
 
 from noxlib.errors import SuiteError
 from noxlib.files import write_whole
+from noxlib.model import Service
 from noxlib.suites.suite import PYTEST, Suite, fill_all, pytest_command
 
 TOOLS = PYTEST
 LOCUST = "locust==2.47.0"
+DEFAULT_FILE = "tests/stress/locustfile.py"
 SAMPLE_SECONDS = 0.25
+
+
+def wants_locust(service: Service, root: Path) -> bool:
+    """Tell whether a service's stress type is a locust file rather than tests."""
+    settings = service.types["stress"]
+    folder = root / service.path / settings.cwd
+    return not settings.command and (folder / (settings.locustfile or DEFAULT_FILE)).is_file()
 
 
 def locustfile(suite: Suite) -> Path | None:
     """Return the service's locust file: as declared, or tests/stress/locustfile.py if there is one."""
     declared = suite.settings.locustfile
-    path = suite.folder / (declared or "tests/stress/locustfile.py")
+    path = suite.folder / (declared or DEFAULT_FILE)
     if declared and not path.is_file():
         raise SuiteError(f"services.{suite.service.name}.types.stress.locustfile: there is no {declared}")
     return path if path.is_file() else None

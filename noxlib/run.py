@@ -1,0 +1,298 @@
+"""One session from plan to Record, in nox's process: environments, box, evidence, verdict."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from noxlib import box as boxes
+from noxlib import coverage_config, environment, gates, inputs, launch, plan, session_environment, suites
+
+from noxlib.files import cache_folder, locked, write_whole
+from noxlib.model import (
+    Binaries,
+    BuiltEnvironment,
+    Evidence,
+    Platform,
+    Record,
+    Service,
+    SessionPlan,
+    Work,
+    from_json,
+    to_json,
+)
+from noxlib.records import Run, State
+from noxlib.resources.binaries import find_binaries
+from noxlib.suites import stress
+
+TEARDOWN_SECONDS = 20.0
+LOCK_VARIABLE = "NOXLIB_MACHINE_LOCK"  # "held": an outer session holds it for us
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOrder:
+    """What a front end asks for."""
+
+    platform: Platform
+    plan: SessionPlan
+    root: Path  # services.toml's folder
+    posargs: tuple[str, ...] = ()
+    parallel: bool = False
+    color: bool = False
+    reuse: str = "auto"  # auto | never | always, as environment.Order has it
+    say: Callable[[str], None] = print
+
+    @property
+    def service(self) -> Service:
+        """The session's service."""
+        return self.platform.services[self.plan.service]
+
+
+def run_session(order: RunOrder) -> Record:
+    """Run one session and return its record, which is on disk by then.
+
+    Raises NoxlibError for what keeps the suite from starting, KeyboardInterrupt after an orderly
+    tear-down.
+    """
+    begun = time.monotonic()
+    state = State.find(order.root)
+    boxes.reap()
+    work = _prepare(order, state)
+    with _machine_lock(order):
+        run = state.new_run(order.plan.name)
+        work = replace(work, run_folder=str(run.folder))
+        _write_inputs(order, run)
+        started = dt.datetime.now(dt.timezone.utc)
+        interrupted = _live(work)
+    record = _judge(order, state, run, work, started, time.monotonic() - begun)
+    if interrupted:
+        raise KeyboardInterrupt
+    return record
+
+
+# --- before the box -------------------------------------------------------------------------
+
+
+def _prepare(order: RunOrder, state: State) -> Work:
+    """Build and find, outside of the box, all that needs the network or takes long."""
+    kind = boxes.choose()
+    services = plan.started_services(order.platform, order.service, order.plan.type)
+    postgres = _postgres(order, services)
+    environments = {each.name: _environment(order, each) for each in services}
+    names = [name for each in services for name in each.pass_env]
+    return Work(
+        plan=order.plan,
+        platform=replace(order.platform, services={each.name: each for each in services}),
+        root=str(order.root),
+        run_folder="",
+        state_folder=str(state.folder),
+        box=kind,
+        environments=environments,
+        postgres=postgres,
+        tools=_tools(order, environments[order.plan.service]),
+        posargs=order.posargs,
+        parallel=order.parallel,
+        color=order.color,
+        secrets=tuple(session_environment.secrets(os.environ, names)),
+    )
+
+
+def _postgres(order: RunOrder, services: tuple[Service, ...]) -> dict[str, Binaries]:
+    """Find binaries for every server before anything is built or started."""
+    found = {}
+    for each in services:
+        needed = plan.needs(order.service, order.plan.type)
+        if each is order.service and "postgres" not in needed:
+            continue
+        for settings in each.postgres:
+            place = f"services.toml: services.{each.name}.{settings.name}"
+            found[f"{each.name}/{settings.name}"] = find_binaries(
+                settings, place, cache_folder(), order.say
+            )
+    return found
+
+
+def _environment(order: RunOrder, service: Service) -> BuiltEnvironment:
+    own = service is order.service
+    return environment.build(
+        environment.Order(
+            service=service,
+            folder=order.root / service.path,
+            python=order.plan.python if own else (service.pythons[0] if service.pythons else ""),
+            store=store(order.root),
+            tools=suites.tools(service),
+            requirements=service.types[order.plan.type].requirements if own else (),
+            reuse=order.reuse,
+            say=order.say,
+        )
+    )
+
+
+def _tools(order: RunOrder, built: BuiltEnvironment) -> dict[str, str]:
+    """Return the commands that noxlib brings: locust, unless the service locks it itself."""
+    if order.plan.type != "stress" or not stress.wants_locust(order.service, order.root):
+        return {}
+    if "locust" in built.packages:
+        return {"locust": str(Path(built.path) / "bin" / "locust")}
+    folder = environment.build_tool("locust", [stress.LOCUST], store(order.root), order.say)
+    return {"locust": str(folder / "locust")}
+
+
+def store(root: Path) -> Path:
+    """Return the folder of environments: in .nox, which every nox project ignores already."""
+    return root / ".nox" / "noxlib"
+
+
+@contextlib.contextmanager
+def _machine_lock(order: RunOrder) -> Iterator[None]:
+    """Share the machine with ordinary sessions; a session that measures has it alone."""
+    if os.environ.get(LOCK_VARIABLE) == "held":
+        yield
+        return
+
+    def waiting() -> None:
+        other = "other sessions" if order.plan.exclusive else "a session that measures"
+        order.say(f"waiting for {other} on this machine to end")
+
+    with locked(cache_folder() / "machine.lock", shared=not order.plan.exclusive, waiting=waiting):
+        yield
+
+
+def _write_inputs(order: RunOrder, run: Run) -> None:
+    write_whole(run.folder / "plan.json", json.dumps(to_json(order.plan), indent=2))
+    coverage_config.write_rcfile(
+        run.folder / "coverage" / "rcfile",
+        order.service,
+        order.root / order.service.path,
+        run.folder / "coverage",
+    )
+
+
+# --- the box --------------------------------------------------------------------------------
+
+
+def _live(work: Work) -> bool:
+    """Run the supervisor in its box; return whether we were interrupted meanwhile."""
+    settings = work.platform.services[work.plan.service].types[work.plan.type]
+    supervisor = [sys.executable, "-m", "noxlib.supervisor"]
+    command = boxes.command(work.box, supervisor, closed=settings.network == "closed")
+    package = str(Path(__file__).parent.parent)
+    path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
+    child = launch.start(
+        command,
+        launch.Setting(stdin=launch.PIPE, env={**os.environ, "PYTHONPATH": path}, cwd=Path(work.root)),
+    )
+    interrupted = False
+    try:
+        child.stdin.write(json.dumps(to_json(work)).encode() + b"\n")
+        child.stdin.flush()
+        child.wait()
+    except KeyboardInterrupt:
+        interrupted = True
+    except BrokenPipeError:
+        child.wait()
+    # Closing the lifeline orders the tear-down, which a second ^C doesn't shorten.
+    with _deaf(), contextlib.suppress(OSError):
+        child.stdin.close()
+        if child.wait(TEARDOWN_SECONDS) is None:
+            child.stop(grace=0.0)
+    return interrupted
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """Take no further interrupt until the box is gone."""
+    import signal  # noqa: PLC0415  the name is used for nothing else here
+
+    old = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    for number in old:
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+# --- after the box --------------------------------------------------------------------------
+
+
+def _judge(
+    order: RunOrder, state: State, run: Run, work: Work, started: dt.datetime, seconds: float
+) -> Record:
+    evidence = _evidence(run, work)
+    case = gates.Case(
+        plan=order.plan,
+        service=order.service,
+        settings=order.service.types[order.plan.type],
+        folder=run.folder,
+        service_folder=order.root / order.service.path,
+        evidence=evidence,
+        today=started.date(),
+        posargs=order.posargs,
+    )
+    built = work.environments[order.plan.service]
+    verdict = gates.judge(case)
+    record = Record(
+        run_id=run.run_id,
+        plan=order.plan,
+        verdict=verdict,
+        evidence=evidence,
+        fingerprint=fingerprint(order.platform, order.service, order.root, built.version),
+        started=started.isoformat(timespec="seconds"),
+        seconds=round(seconds, 3),
+        environment=built.key,
+        counts=gates.counts(case),
+        coverage=gates.measured_percent(case),
+    )
+    run.write_record(record)
+    state.add_to_history(record)
+    state.prune(order.plan.name)
+    return record
+
+
+def fingerprint(platform: Platform, service: Service, root: Path, python: str) -> str:
+    """Return the hash of all that a verdict about this service depends on, in this checkout."""
+    return inputs.fingerprint(service, platform, root, {"python": python}).digest
+
+
+def _evidence(run: Run, work: Work) -> Evidence:
+    """Read what the supervisor left; when it was killed, say that."""
+    path = run.folder / "evidence.json"
+    if path.is_file():
+        return from_json(Evidence, json.loads(path.read_text(encoding="utf-8")))
+    return Evidence(
+        suite_exit=None,
+        suite_seconds=0.0,
+        ready_seconds=0.0,
+        interrupted="the supervisor ended before its session did (killed, or out of memory)",
+        box=work.box,
+    )
+
+
+def summary(record: Record) -> list[str]:
+    """Return the verdict's lines, as a person reads them."""
+    evidence = record.evidence
+    word = "passed" if record.verdict.passed else "failed"
+    tests = ", ".join(f"{count} {name}" for name, count in record.counts.items() if count)
+    facts = [
+        tests or "no tests",
+        *([f"coverage {record.coverage:.1f} %"] if record.coverage is not None else []),
+        f"{record.seconds:.1f} s",
+        f"{evidence.box} box" + (", open network" if evidence.network == "open" else ""),
+        *evidence.servers,
+    ]
+    lines = [f"{record.plan.name}: {word}: {'; '.join(facts)}"]
+    for finding in record.verdict.findings:
+        if not finding.passed:
+            lines += [f"  {finding.gate}: {finding.summary}", *(f"    {each}" for each in finding.details)]
+    return lines
+
+

@@ -1,0 +1,157 @@
+"""The only module that imports nox: every session of the plan, and the coverage report."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nox
+
+from noxlib.errors import NoxlibError
+from noxlib.listing import Listing, read_listing
+from noxlib.plan import ALL_TYPES
+
+REPORT = "coverage-report"
+
+
+def generate_sessions(services: str = "services.toml", *, noxfile: str | None = None) -> None:
+    """Register one nox session for each service, test type and Python, and the coverage report.
+
+    `services` is relative to the noxfile's folder, which is where the caller stands unless
+    `noxfile` names it. A mistake in it is printed, without a traceback, and ends nox with the
+    error's own exit code.
+    """
+    folder = Path(noxfile).resolve().parent if noxfile else _callers_folder()
+    path = folder / services
+    _interrupt_on_signals()
+    try:
+        listing = read_listing(path)
+    except NoxlibError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
+    nox.options.default_venv_backend = "none"
+    if nox.options.sessions is None and nox.options.tags is None:
+        nox.options.sessions = []  # a bare `nox` lists instead of running everything
+    for session in listing.sessions:
+        _register(path, session)
+    _register_report(path)
+
+
+def _callers_folder() -> Path:
+    frame = sys._getframe(2)  # noqa: SLF001  the noxfile that called generate_sessions
+    return Path(frame.f_globals.get("__file__", "noxfile.py")).resolve().parent
+
+
+def _register(path: Path, session: Listing) -> None:
+    function = functools.partial(_run, path=path, name=session.name)
+    _nox_session(
+        function,
+        name=session.name,
+        description=session.description,
+        tags=list(session.tags),
+        parallel=not session.exclusive,
+    )
+
+
+def _register_report(path: Path) -> None:
+    _nox_session(
+        functools.partial(_report, path=path),
+        name=REPORT,
+        description="every service: the coverage of all its types together, judged by its gate",
+        tags=[ALL_TYPES],
+        parallel=False,
+    )
+
+
+def _nox_session(
+    function: Callable[[nox.Session], None], *, name: str, description: str, tags: list[str], parallel: bool
+) -> None:
+    def body(session: nox.Session) -> None:
+        function(session)
+
+    body.__doc__ = description
+    nox.session(
+        body, name=name, python=False, venv_backend="none", tags=tags, allow_parallel=parallel or None
+    )
+
+
+def _run(session: nox.Session, *, path: Path, name: str) -> None:
+    from noxlib import config, run  # noqa: PLC0415  only a session that runs pays for it
+    from noxlib.plan import sessions  # noqa: PLC0415
+    from noxlib.records import State  # noqa: PLC0415
+
+    try:
+        platform = config.load(path, State.find(path.parent).cache)
+        record = run.run_session(
+            run.RunOrder(
+                platform=platform,
+                plan=next(each for each in sessions(platform) if each.name == name),
+                root=path.parent,
+                posargs=tuple(session.posargs),
+                parallel=bool(getattr(session, "parallel", False)),
+                color=_color(),
+                reuse=_reuse(session),
+                say=session.log,
+            )
+        )
+    except NoxlibError as error:
+        print(error, file=sys.stderr, flush=True)
+        session.error(f"{error.title}: exit code {error.exit_code}")
+    for line in run.summary(record):
+        print(line, flush=True)
+    if not record.verdict.passed:
+        session.error(f"{name} failed; evidence in {_shown(path, record.run_id, name)}")
+
+
+def _shown(path: Path, run_id: str, name: str) -> str:
+    from noxlib.records import State  # noqa: PLC0415
+
+    folder = State.find(path.parent).run_folder(name, run_id)
+    return os.path.relpath(folder)
+
+
+def _report(session: nox.Session, *, path: Path) -> None:
+    from noxlib.coverage_session import report_lines  # noqa: PLC0415
+
+    try:
+        passed, lines = report_lines(path, tuple(session.posargs))
+    except NoxlibError as error:
+        print(error, file=sys.stderr, flush=True)
+        session.error(f"{error.title}: exit code {error.exit_code}")
+    for line in lines:
+        print(line, flush=True)
+    if not passed:
+        session.error("the coverage report failed")
+
+
+def _reuse(session: nox.Session) -> str:
+    """Translate nox's -r/-R/--reuse-venv: stamps reuse by themselves, -R never installs."""
+    config: Any = session._runner.global_config  # noqa: SLF001  nox offers no public way
+    if config.no_install:
+        return "always"
+    return "never" if config.reuse_venv == "never" else "auto"
+
+
+def _color() -> bool:
+    return sys.stdout.isatty() and "NO_COLOR" not in os.environ
+
+
+def _interrupt_on_signals() -> None:
+    """Make SIGTERM and SIGHUP interrupt nox as ^C does; an inherited "ignore" (nohup) is respected.
+
+    nox itself would leave its running command alive.
+    """
+
+    def interrupt(number: int, _frame: object) -> None:
+        for each in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt(signal.Signals(number).name)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, interrupt)
