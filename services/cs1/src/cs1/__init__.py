@@ -1,0 +1,1 @@
+"""cs1: a double-entry ledger over HTTP."""
