@@ -1,0 +1,1 @@
+"""What a session starts: one module per resource, and the stack that starts and stops them."""
