@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from noxlib import launch
-from noxlib.errors import NoxlibError, NotAvailableYetError, ResourceError
+from noxlib.errors import NotAvailableYetError, NoxlibError, ResourceError
 from noxlib.model import Address, Binaries, Lease, Postgres
 from noxlib.resources import postgres_sql
 from noxlib.resources.postgres_server import SUPERUSER, Server, ServerOrder
@@ -70,7 +70,7 @@ class PostgresResource:
         self._server: Server | None = None
         self.name = f"{order.owner}/{order.settings.name}"
         self._auth = self._chosen_auth()
-        self._password = "postgres" if self._auth == "trust" else secrets.token_urlsafe(24)  # noqa: S105
+        self._password = "postgres" if self._auth == "trust" else secrets.token_urlsafe(24)
 
     @property
     def pid(self) -> int | None:

@@ -21,6 +21,14 @@ class NotFoundError(LedgerError):
     title = "Not found"
 
 
+class UnknownAccountError(LedgerError):
+    """A transfer names an account that doesn't exist."""
+
+    status = 422
+    slug = "unknown-account"
+    title = "Unknown account"
+
+
 class UnbalancedError(LedgerError):
     """Debits and credits of a transfer differ in a currency, or there are fewer than two entries."""
 
