@@ -40,6 +40,17 @@ def write_rcfile(target: Path, service: Service, service_folder: Path, data_fold
         **{key: _lines(value) for key, value in report.items()},
         **({"exclude_also": _lines(exclude)} if exclude else {}),
     }
+    parser["paths"] = {
+        f"source{index}": _lines(
+            [
+                str(service_folder / each),
+                f"*/{service_folder.name}/{each}",  # another checkout, as on CI
+                f"*/site-packages/{Path(each).name}",  # installed, not editable
+            ]
+        )
+        for index, each in enumerate(service.source)
+        if each != "."
+    }
     text = io.StringIO()
     parser.write(text)
     write_whole(target, text.getvalue())
@@ -103,5 +114,5 @@ def _lines(values: list[str]) -> str:
 
 
 def _absolute(pattern: str, folder: Path) -> str:
-    """A relative pattern is meant from the project's folder; the suite may run elsewhere."""
+    """Anchor a relative pattern at the project's folder: the suite may run elsewhere."""
     return pattern if pattern.startswith(("*", "/")) else str(folder / pattern)

@@ -50,7 +50,6 @@ def _run_data(each: SessionPlan, platform: Platform, state: State, root: Path) -
         return RunData(session=each.name, service=each.service, type=each.type, folder=None, stale="")
     record = read_record(folder)
     service = platform.services[each.service]
-    python = record.evidence.python
-    now = run.fingerprint(platform, service, root, python)
+    now = run.fingerprint(platform, service, root, record.python)
     stale = "" if now == record.fingerprint else "its inputs have changed since it ran"
     return RunData(session=each.name, service=each.service, type=each.type, folder=folder, stale=stale)

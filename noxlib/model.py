@@ -323,6 +323,7 @@ class Record:
     started: str  # ISO 8601, UTC
     seconds: float
     environment: str  # BuiltEnvironment.key
+    python: str  # BuiltEnvironment.version
     counts: dict[str, int]  # outcome -> tests
     coverage: float | None = None
 

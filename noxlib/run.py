@@ -14,7 +14,6 @@ from pathlib import Path
 
 from noxlib import box as boxes
 from noxlib import coverage_config, environment, gates, inputs, launch, plan, session_environment, suites
-
 from noxlib.files import cache_folder, locked, write_whole
 from noxlib.model import (
     Binaries,
@@ -113,9 +112,7 @@ def _postgres(order: RunOrder, services: tuple[Service, ...]) -> dict[str, Binar
             continue
         for settings in each.postgres:
             place = f"services.toml: services.{each.name}.{settings.name}"
-            found[f"{each.name}/{settings.name}"] = find_binaries(
-                settings, place, cache_folder(), order.say
-            )
+            found[f"{each.name}/{settings.name}"] = find_binaries(settings, place, cache_folder(), order.say)
     return found
 
 
@@ -249,6 +246,7 @@ def _judge(
         started=started.isoformat(timespec="seconds"),
         seconds=round(seconds, 3),
         environment=built.key,
+        python=built.version,
         counts=gates.counts(case),
         coverage=gates.measured_percent(case),
     )
@@ -294,5 +292,3 @@ def summary(record: Record) -> list[str]:
         if not finding.passed:
             lines += [f"  {finding.gate}: {finding.summary}", *(f"    {each}" for each in finding.details)]
     return lines
-
-

@@ -42,8 +42,8 @@ def _fault(outcome: Outcome, case: Case) -> list[str]:
     if matching:
         latest = max(matching, key=lambda each: each.expires)
         return [
-            f"{outcome.outcome}: {outcome.test}: its approval ({latest.issue}, {latest.owner}) "
-            f"expired on {latest.expires}",
+            f"{outcome.outcome}: {outcome.test}",
+            f"its approval ({latest.issue}, {latest.owner}) expired on {latest.expires}",
             "mend the test, or renew the approval in services.toml",
         ]
     return [
