@@ -1,0 +1,51 @@
+"""What services.toml may say already, and noxlib doesn't do yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from noxlib.model import Platform, Postgres, Service
+
+
+class Coming(NamedTuple):
+    """A key whose behaviour isn't built yet."""
+
+    key: str  # dotted
+    what: str
+    service: str  # "" for scenarios
+    part: str  # postgres | redis | process | a test type | scenarios
+
+
+def not_available(platform: Platform) -> list[Coming]:
+    """List what is asked for and not built yet; a session that needs it must fail and say so."""
+    found = [item for service in platform.services.values() for item in _of_service(service)]
+    found += [Coming(f"scenarios.{name}", "scenarios", "", "scenarios") for name in platform.scenarios]
+    return found
+
+
+def _of_service(service: Service) -> Iterator[Coming]:
+    base = f"services.{service.name}"
+    for server in service.postgres:
+        for key, what in _of_postgres(server):
+            yield Coming(f"{base}.{server.name}.{key}", what, service.name, "postgres")
+    if service.redis:
+        yield Coming(f"{base}.redis", "a Redis server", service.name, "redis")
+    if service.process and service.process.ready.log:
+        yield Coming(f"{base}.process.ready.log", "readiness by log output", service.name, "process")
+    if service.process and service.process.ready.command:
+        yield Coming(f"{base}.process.ready.command", "readiness by a command", service.name, "process")
+    for kind, suite in service.types.items():
+        if suite.cache:
+            yield Coming(f"{base}.types.{kind}.cache", "cached passes", service.name, kind)
+
+
+def _of_postgres(server: Postgres) -> Iterator[tuple[str, str]]:
+    if server.via == "proxy":
+        yield "via", "connections through a proxy"
+    if server.isolation == "reset":
+        yield "isolation", "databases that are reset instead of cloned"
+    if server.role != Postgres().role:
+        yield "role", "roles other than the superuser"
+    if server.keep == "failed":
+        yield "keep", "keeping the data of a failed session"
