@@ -70,7 +70,10 @@ def run_session(order: RunOrder) -> Record:
         _write_inputs(order, run)
         started = dt.datetime.now(dt.timezone.utc)
         interrupted = _live(work)
-    record = _judge(order, state, run, work, started, time.monotonic() - begun)
+    record = _judge(order, run, work, (started, time.monotonic() - begun))
+    run.write_record(record)
+    state.add_to_history(record)
+    state.prune(order.plan.name)
     if interrupted:
         raise KeyboardInterrupt
     return record
@@ -221,9 +224,8 @@ def _deaf() -> Iterator[None]:
 # --- after the box --------------------------------------------------------------------------
 
 
-def _judge(
-    order: RunOrder, state: State, run: Run, work: Work, started: dt.datetime, seconds: float
-) -> Record:
+def _judge(order: RunOrder, run: Run, work: Work, time_spent: tuple[dt.datetime, float]) -> Record:
+    started, seconds = time_spent
     evidence = _evidence(run, work)
     case = gates.Case(
         plan=order.plan,
@@ -236,11 +238,10 @@ def _judge(
         posargs=order.posargs,
     )
     built = work.environments[order.plan.service]
-    verdict = gates.judge(case)
-    record = Record(
+    return Record(
         run_id=run.run_id,
         plan=order.plan,
-        verdict=verdict,
+        verdict=gates.judge(case),
         evidence=evidence,
         fingerprint=fingerprint(order.platform, order.service, order.root, built.version),
         started=started.isoformat(timespec="seconds"),
@@ -250,10 +251,6 @@ def _judge(
         counts=gates.counts(case),
         coverage=gates.measured_percent(case),
     )
-    run.write_record(record)
-    state.add_to_history(record)
-    state.prune(order.plan.name)
-    return record
 
 
 def fingerprint(platform: Platform, service: Service, root: Path, python: str) -> str:

@@ -75,9 +75,10 @@ def _nox_session(
         function(session)
 
     body.__doc__ = description
-    nox.session(
-        body, name=name, python=False, venv_backend="none", tags=tags, allow_parallel=parallel or None
+    decorate = nox.session(
+        name=name, python=False, venv_backend="none", tags=tags, allow_parallel=parallel or None
     )
+    decorate(body)
 
 
 def _run(session: nox.Session, *, path: Path, name: str) -> None:
