@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -111,6 +112,13 @@ def _live(work: Work, lifeline: Lifeline) -> Evidence:
         pass
     except NoxlibError as found:
         error = found
+    except Exception as found:  # noqa: BLE001  a bug of ours must leave evidence, too
+        log = Path(work.run_folder) / "logs" / "supervisor.log"
+        log.write_text(traceback.format_exc(), encoding="utf-8")
+        error = NoxlibError(
+            f"the supervisor failed: {type(found).__name__}: {found}\n  log: {log}",
+            remedy="this is a mistake in noxlib: please report it with the log",
+        )
     return Evidence(
         suite_exit=end.code,
         suite_seconds=end.seconds,
