@@ -5,32 +5,44 @@ from __future__ import annotations
 import os
 import pwd
 import secrets
-import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 from noxlib import launch
 from noxlib.errors import NotAvailableYetError, NoxlibError, ResourceError
-from noxlib.model import Address, Binaries, Lease, Postgres
+from noxlib.model import Address, Lease
 from noxlib.resources import postgres_sql
-from noxlib.resources.postgres_server import SUPERUSER, Server, ServerOrder
+from noxlib.resources.postgres_archive import BrokenArchiveError
+from noxlib.resources.postgres_order import PostgresOrder
+from noxlib.resources.postgres_provision import provision
+from noxlib.resources.postgres_server import BootError, PortTakenError, Server, ServerOrder
 from noxlib.resources.postgres_template import TemplateOrder, discard, template
 from noxlib.templates import fill
 
+__all__ = ["PostgresOrder", "PostgresResource", "server_credentials"]
+
 PORT_TRIES = 10
-COMMAND_SECONDS = 120.0
 LIBPQ = ("PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE")
+SCRAM_ITERATIONS = 4096  # the least that RFC 7677 allows; some clients insist
+AUTH = ("auto", "trust", "password", "scram-sha-256")
+# What noxlib decides: a value in services.toml would be ignored without a word.
+OURS = {
+    "port": "use the key `port` beside `settings`",
+    "listen_addresses": "leave it out: the server listens on 127.0.0.1 and a private Unix socket",
+    "unix_socket_directories": "leave it out: {socket_folder} in `env` tells where the socket is",
+    "data_directory": "leave it out",
+    "hba_file": "use the key `auth` beside `settings`",
+}
 
 
 def server_credentials() -> launch.Credentials | None:
     """Return the unprivileged user that runs servers for root, which PostgreSQL refuses."""
     if os.geteuid() != 0:
         return None
-    for name in ("postgres", "nobody"):
+    for name in ("postgres", "nobody"):  # initdb wants one that passwd knows
         try:
             found = pwd.getpwnam(name)
         except KeyError:
@@ -42,25 +54,6 @@ def server_credentials() -> launch.Credentials | None:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PostgresOrder:
-    """All that a session's server needs. Paths are absolute."""
-
-    owner: str  # the service's name
-    settings: Postgres
-    binaries: Binaries
-    folder: Path  # the box's
-    cache: Path
-    private_network: bool
-    credentials: launch.Credentials | None
-    log: Path
-    service_folder: Path
-    environment: Mapping[str, str]  # of migrations and seed commands
-    reserve: Callable[[], int]  # a free port, when the network is shared
-    event: Callable[..., None]
-    port: int = 5432  # in a private network
-
-
 class PostgresResource:
     """A session's own PostgreSQL server."""
 
@@ -68,7 +61,7 @@ class PostgresResource:
         """Take the order; nothing is started yet."""
         self._order = order
         self._server: Server | None = None
-        self.name = f"{order.owner}/{order.settings.name}"
+        self.name = order.name
         self._auth = self._chosen_auth()
         self._password = "postgres" if self._auth == "trust" else secrets.token_urlsafe(24)
 
@@ -77,17 +70,23 @@ class PostgresResource:
         """The server's pid while it runs."""
         return self._server.server_pid if self._server and self._server.is_alive() else None
 
+    def alive(self) -> bool:
+        """Tell whether the server's first process runs."""
+        return self.pid is not None
+
     def start(self) -> Lease:
         """Start, migrate and seed; return the lease. Raises ResourceError."""
-        self._refuse_unavailable()
-        self._boot()
-        assert self._server is not None  # noqa: S101  _boot has set it
-        if self._auth != "trust":
-            with postgres_sql.connected(self._server.dsn()) as connection:
-                user, password = postgres_sql.quoted(SUPERUSER), postgres_sql.literal(self._password)
-                postgres_sql.execute(connection, f"ALTER ROLE {user} PASSWORD {password}")
-        lease = self._lease()
-        self._migrate(lease)
+        self._refuse()
+        server = self._server = self._boot()
+        self._order.event("postgres.started", resource=self.name, pid=server.server_pid)
+        try:
+            if self._auth != "trust":
+                self._set_password(server)
+            lease = self._lease(server)
+            provision(self._order, server, lease)
+        except BaseException:
+            self.stop()
+            raise
         self._order.event("postgres.ready", resource=self.name)
         return lease
 
@@ -95,44 +94,38 @@ class PostgresResource:
         """End the server at once; its data is thrown away."""
         if self._server is not None:
             server, self._server = self._server, None
-            self._continue(server)
             server.stop()
             self._order.event("postgres.stopped", resource=self.name)
 
     def kill(self) -> None:
         """SIGKILL the server and its backends. `restart` recovers its data."""
-        if self._server is not None:
-            self._continue(self._server)
-            self._server.terminate(signal.SIGKILL)
-            self._order.event("postgres.killed", resource=self.name)
+        self._started().terminate(signal.SIGKILL)
+        self._order.event("postgres.killed", resource=self.name)
 
     def restart(self) -> None:
         """Start the server on the same data and port, after an orderly stop if it runs."""
-        if self._server is not None:
-            if self._server.is_alive():
-                self._continue(self._server)
-                self._server.terminate(signal.SIGINT)
-            self._server.start()
-            self._order.event("postgres.restarted", resource=self.name, pid=self.pid)
+        server = self._started()
+        server.terminate(signal.SIGINT)
+        server.start()
+        self._order.event("postgres.restarted", resource=self.name, pid=self.pid)
 
     def pause(self) -> None:
         """SIGSTOP the server and its backends: connections stay open, nothing answers."""
-        if self._server is not None and self.pid:
-            self._signal_all(self._server, signal.SIGSTOP)
-            self._order.event("postgres.paused", resource=self.name)
+        self._started().pause()
+        self._order.event("postgres.paused", resource=self.name)
 
     def resume(self) -> None:
         """SIGCONT the server and its backends."""
-        if self._server is not None:
-            self._continue(self._server)
+        self._started().resume()
+        self._order.event("postgres.resumed", resource=self.name)
 
     def wait_healthy(self, timeout: float) -> None:
         """Wait until the server answers a query, at most `timeout` seconds."""
+        server = self._started()
         deadline = time.monotonic() + timeout
         while True:
             try:
-                assert self._server is not None  # noqa: S101  it was started
-                with postgres_sql.connected({**self._server.dsn(), "timeout": timeout}) as connection:
+                with postgres_sql.connected({**server.dsn(), "timeout": timeout}) as connection:
                     connection.run("SELECT 1")
             except Exception as error:
                 # pg8000 raises several families here; each means "not yet" until the deadline.
@@ -143,83 +136,93 @@ class PostgresResource:
             else:
                 return
 
+    def _started(self) -> Server:
+        if self._server is None:
+            raise ResourceError(f"{self.name} isn't started, or was stopped and its data removed")
+        return self._server
+
     # --- starting ---------------------------------------------------------------------------
 
     def _chosen_auth(self) -> str:
-        """Return how TCP connections prove themselves; on a private network nobody else is there."""
+        """Return how TCP connections prove themselves; on a private network nobody else is there.
+
+        A password is sent in clear over loopback: scram costs 4,096 hashes for each connection.
+        """
         chosen = self._order.settings.auth
+        if chosen not in AUTH:
+            raise ResourceError(f'{self._order.place}.auth: unknown "{chosen}". One of: {", ".join(AUTH)}')
         if chosen != "auto":
             return chosen
         return "trust" if self._order.private_network else "password"
 
-    def _refuse_unavailable(self) -> None:
-        settings = self._order.settings
-        later = {"via": "direct", "isolation": "clone", "keep": "never", "role": SUPERUSER}
+    def _refuse(self) -> None:
+        settings, place = self._order.settings, self._order.place
+        later = {"via": "direct", "isolation": "clone", "keep": "never"}
         for key, built in later.items():
             if getattr(settings, key) != built:
                 raise NotAvailableYetError(
-                    f'services.{self._order.owner}.{settings.name}.{key} = "{getattr(settings, key)}" '
-                    "is not available yet",
+                    f'{place}.{key} = "{getattr(settings, key)}" is not available yet',
                     remedy=f'use "{built}"',
                 )
+        for key, remedy in OURS.items():
+            if key in settings.settings:
+                raise ResourceError(f"{place}.settings.{key}: noxlib sets it itself", remedy=remedy)
 
-    def _boot(self) -> None:
-        settings = self._order.settings
+    def _boot(self) -> Server:
+        order = self._order
         wanted = TemplateOrder(
-            settings=settings,
-            binaries=self._order.binaries,
-            cache=self._order.cache,
-            credentials=self._order.credentials,
-            log=self._order.log,
+            place=order.place,
+            settings=order.settings,
+            binaries=order.binaries,
+            cache=order.cache,
+            folder=order.folder,
+            credentials=order.credentials,
+            log=order.log,
         )
+        archive = template(wanted, order.event)
+        found = archive.stat()
         try:
-            self._boot_clone(template(wanted))
-        except ResourceError:
-            if settings.port is not None and not self._order.private_network:
-                raise
-            # The template may be broken (a disk that was full, a hand in the cache): build it once more.
-            discard(wanted)
-            self._boot_clone(template(wanted))
+            return self._boot_clone(archive)
+        except (BrokenArchiveError, BootError):
+            # A disk that was full, a hand in the cache: build it once more.
+            discard(archive, found)
+            order.event("postgres.template.broken", key=archive.stem)
+            return self._boot_clone(template(wanted, order.event))
 
-    def _boot_clone(self, source: Path) -> None:
-        fixed = self._order.port if self._order.private_network else self._order.settings.port
-        for left in reversed(range(1 if fixed else PORT_TRIES)):
-            server = self._new_server(source, fixed or self._order.reserve())
+    def _boot_clone(self, archive: Path) -> Server:
+        for port in self._ports():
+            server = self._new_server(archive, port)
             try:
                 server.setup()
                 server.start()
-            except ResourceError as error:
+            except PortTakenError as error:
                 server.stop()
-                if "in use" not in str(error):
-                    raise
-                if fixed:
-                    raise self._port_taken(fixed, error) from error
-                if not left:
-                    raise
+                taken: NoxlibError = error
             except BaseException:
                 server.stop()
                 raise
             else:
-                self._server = server
-                self._order.event("postgres.started", resource=self.name, pid=server.server_pid)
-                return
-
-    def _port_taken(self, port: int, error: NoxlibError) -> ResourceError:
-        place = f"services.{self._order.owner}.{self._order.settings.name}"
-        return ResourceError(
-            f"{place}: port {port} is taken\n{error.message}",
+                return server
+        raise ResourceError(
+            f"{self._order.place}: port {port} is taken\n{taken.message}",
             remedy="end what listens there, or leave `port` out so that a free one is chosen",
-        )
+        ) from taken
 
-    def _new_server(self, source: Path, port: int) -> Server:
-        folder = Path(tempfile.mkdtemp(prefix="pg", dir=self._order.folder))
-        folder.chmod(0o700)
+    def _ports(self) -> Iterator[int]:
+        fixed = self._order.port if self._order.private_network else self._order.settings.port
+        if fixed:
+            yield fixed
+            return
+        for _ in range(PORT_TRIES):
+            yield self._order.reserve()
+
+    def _new_server(self, archive: Path, port: int) -> Server:
         return Server(
             ServerOrder(
                 binaries=self._order.binaries,
-                folder=folder,
+                folder=Path(tempfile.mkdtemp(prefix="pg", dir=self._order.folder)),
                 log=self._order.log,
-                template=source,
+                template=archive,
                 settings=self._order.settings.settings,
                 credentials=self._order.credentials,
                 host="127.0.0.1",
@@ -228,12 +231,18 @@ class PostgresResource:
             )
         )
 
-    def _lease(self) -> Lease:
-        assert self._server is not None  # noqa: S101  _boot has set it
+    def _set_password(self, server: Server) -> None:
+        iterations = SCRAM_ITERATIONS if self._auth == "scram-sha-256" else 1
+        kept = postgres_sql.verifier(self._password, iterations)
+        role = postgres_sql.quoted(self._order.settings.role)
+        with postgres_sql.connected(server.dsn()) as connection:
+            postgres_sql.execute(
+                connection, f"ALTER ROLE {role} PASSWORD '{kept}'", f"{self._order.place}.auth"
+            )
+
+    def _lease(self, server: Server) -> Lease:
         settings = self._order.settings
-        address = Address(
-            host="127.0.0.1", port=self._server.order.port, socket_folder=str(self._server.socket_folder)
-        )
+        address = Address(host="127.0.0.1", port=server.order.port, socket_folder=str(server.socket_folder))
         values = {
             "user": settings.role,
             "password": self._password,
@@ -244,9 +253,10 @@ class PostgresResource:
             "bin_dir": self._order.binaries.bin_dir,
         }
         libpq = (address.host, str(address.port), settings.role, self._password, settings.database)
-        place = f"services.toml: services.{self._order.owner}.{settings.name}.env"
         env = dict(zip(LIBPQ, libpq, strict=True)) if settings.name == "postgres" else {}
-        env |= {key: fill(text, values, place) for key, text in settings.env.items()}
+        env |= {
+            key: fill(text, values, f"{self._order.place}.env.{key}") for key, text in settings.env.items()
+        }
         return Lease(
             resource=self.name,
             kind="postgres",
@@ -255,69 +265,3 @@ class PostgresResource:
             values=values,
             secrets=() if self._auth == "trust" else (self._password,),
         )
-
-    # --- migrations and seeds ---------------------------------------------------------------
-
-    def _migrate(self, lease: Lease) -> None:
-        settings = self._order.settings
-        if settings.migrate:
-            self._command("migrate", settings.migrate, lease)
-        if settings.seed_command:
-            self._command("seed", settings.seed_command, lease)
-        if settings.seed:
-            self._seed()
-
-    def _command(self, what: str, words: tuple[str, ...], lease: Lease) -> None:
-        environment = {**self._order.environment, **lease.env}
-        program = shutil.which(words[0], path=environment.get("PATH"))
-        place = f"services.{self._order.owner}.{self._order.settings.name}.{what}"
-        if program is None:
-            raise ResourceError(
-                f"{place}: there is no `{words[0]}` in the service's virtualenv or on PATH",
-                remedy=f"lock the package that brings {words[0]}, or mend the command",
-            )
-        log = self._order.log.with_name(f"{self._order.log.stem}-{what}.log")
-        done = launch.run(
-            [program, *words[1:]],
-            launch.Setting(
-                cwd=self._order.service_folder,
-                env=environment,
-                log=log,
-                redactor=launch.Redactor(lease.secrets),
-            ),
-            timeout=COMMAND_SECONDS,
-        )
-        self._order.event(f"postgres.{what}", resource=self.name, code=done.code, seconds=done.seconds)
-        if done.code or done.timed_out:
-            raise ResourceError(f"{place}: {launch.Redactor(lease.secrets).text(done.describe(log))}")
-
-    def _seed(self) -> None:
-        assert self._server is not None  # noqa: S101  _boot has set it
-        settings = self._order.settings
-        place = f"services.{self._order.owner}.{settings.name}.seed"
-        for pattern in settings.seed:
-            files = sorted(self._order.service_folder.glob(pattern))
-            if not files:
-                raise ResourceError(
-                    f'{place}: "{pattern}" matches no file in the service\'s folder',
-                    remedy="mend the pattern, or remove it",
-                )
-            with postgres_sql.connected(self._server.dsn(database=settings.database)) as connection:
-                for path in files:
-                    postgres_sql.execute_file(
-                        connection, path, path.relative_to(self._order.service_folder).as_posix()
-                    )
-            self._order.event("postgres.seed", resource=self.name, pattern=pattern, files=len(files))
-
-    @staticmethod
-    def _signal_all(server: Server, number: int) -> None:
-        pid = server.server_pid
-        for each in (pid, *launch.descendants(pid)):
-            try:
-                os.kill(each, number)
-            except ProcessLookupError:
-                continue
-
-    def _continue(self, server: Server) -> None:
-        if server.is_alive():
-            self._signal_all(server, signal.SIGCONT)

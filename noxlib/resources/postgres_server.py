@@ -12,7 +12,6 @@ import contextlib
 import os
 import shutil
 import signal
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,16 +24,19 @@ from noxlib import launch
 from noxlib.box import MARKER
 from noxlib.errors import ResourceError
 from noxlib.model import Binaries
+from noxlib.resources import postgres_archive, postgres_remains
 
 POLL_SECONDS = 0.003
 BOOT_SECONDS = 60.0
 STOP_SECONDS = 5.0
+CHECKPOINT_SECONDS = 60.0  # an orderly stop writes one
 SOCKET_PATH_BYTES = 103  # sun_path of macOS less its NUL; Linux has 107
 SUPERUSER = "postgres"
 
 # The data is thrown away: nothing has to survive a crash of the machine. dynamic shared memory is
 # mmap'ed files in the data folder, which go with it, also after SIGKILL. wal_level=minimal and
 # autovacuum=off change behaviour (logical replication, statistics): settings switch them back.
+# Segments of 1 MB (see initdb) leave less to copy; not zeroed, as nothing has to be durable.
 THROW_AWAY: Mapping[str, str] = {
     "fsync": "off",
     "synchronous_commit": "off",
@@ -48,6 +50,7 @@ THROW_AWAY: Mapping[str, str] = {
     "logging_collector": "off",
     "log_min_messages": "warning",
     "min_wal_size": "16MB",
+    "wal_init_zero": "off",
 }
 
 
@@ -58,13 +61,21 @@ class ServerOrder:
     binaries: Binaries
     folder: Path  # exists; becomes the server's own, and goes with it
     log: Path
-    template: Path | None = None  # a data folder to clone; None: initdb
+    template: Path | None = None  # an archive to unpack; None: initdb
     locale: str = "C"
     settings: Mapping[str, str] = field(default_factory=dict)
     credentials: launch.Credentials | None = None
     host: str = ""  # "": Unix socket only
     port: int = 5432
     auth: str = "trust"  # over TCP; the socket lies in a private folder
+
+
+class PortTakenError(ResourceError):
+    """Somebody else listens on the port."""
+
+
+class BootError(ResourceError):
+    """The server ended, or wasn't ready in time."""
 
 
 class Server(Postgresql):  # type: ignore[misc]  # the library has no types
@@ -74,6 +85,8 @@ class Server(Postgresql):  # type: ignore[misc]  # the library has no types
         """Lay the folder out; `setup` fills it, `start` boots it."""
         self.order = order
         self.base = order.folder
+        self._said = bytearray()
+        self._paused: set[int] = set()
         program = Path(order.binaries.bin_dir)
         super().__init__(
             auto_start=0,
@@ -81,8 +94,9 @@ class Server(Postgresql):  # type: ignore[misc]  # the library has no types
             port=order.port,
             initdb=str(program / "initdb"),
             postgres=str(program / "postgres"),
-            copy_data_from=str(order.template) if order.template else None,
         )
+        self.child_process: launch.Child | None = None
+        self._check_socket_path()
 
     @property
     def data(self) -> Path:
@@ -95,27 +109,25 @@ class Server(Postgresql):  # type: ignore[misc]  # the library has no types
         return self.base / "tmp"
 
     def setup(self) -> None:
-        """Clone the template, or make a new cluster."""
-        self._check_socket_path()
+        """Unpack the template, or make a new cluster."""
         self._own(self.base)
-        if self.settings["copy_data_from"]:
-            reflink = ["--reflink=auto"] if sys.platform == "linux" else []
-            source, self.settings["copy_data_from"] = self.settings["copy_data_from"], None
-            self._command(["cp", "-a", *reflink, source, str(self.data)], privileged=True)
         for name in self.subdirectories:
             folder = self.base / name
-            if not folder.exists():
-                folder.mkdir(mode=0o700)
-                self._own(folder)
-        self.initialize_database()
+            folder.mkdir(mode=0o700)
+            self._own(folder)
+        if self.order.template:
+            postgres_archive.unpack(self.order.template, self.data, self.order.credentials)
+        else:
+            self.initialize_database()
         hba = self.base / "pg_hba.conf"
-        hba.write_text(f"local all all trust\nhost all all 127.0.0.1/32 {self.order.auth}\n", "utf-8")
+        hba.write_text(
+            f"local all,replication all trust\nhost all,replication all 127.0.0.1/32 {self.order.auth}\n",
+            "utf-8",
+        )
         self._own(hba)
 
     def initialize_database(self) -> None:
-        """Make a UTF-8 cluster as the server's user, unless one was cloned."""
-        if (self.data / "PG_VERSION").exists():
-            return
+        """Make a UTF-8 cluster as the server's user, whatever LANG says."""
         locale = f"--locale={self.order.locale}"
         words = ["-U", SUPERUSER, "-A", "trust", "-E", "UTF8", locale, "--no-sync", "--wal-segsize=1"]
         self._command([self.initdb, "-D", str(self.data), "--lc-messages=C", *words])
@@ -133,41 +145,54 @@ class Server(Postgresql):  # type: ignore[misc]  # the library has no types
         return [self.postgres, "-D", str(self.data), "-p", str(self.order.port), *options]
 
     def start(self) -> None:
-        """Boot and wait until it accepts connections; the log stays when that fails."""
-        self.child_process = launch.start(
+        """Boot and wait until it accepts connections; the log stays when that fails.
+
+        Raises PortTakenError or BootError.
+        """
+        self._said.clear()
+        self.child_process = child = launch.start(
             self.get_server_commandline(),
-            launch.Setting(env=_server_environment(), log=self.order.log, credentials=self.order.credentials),
+            launch.Setting(
+                cwd=self.base,
+                env=_server_environment(),
+                log=self.order.log,
+                sink=self._hear,
+                credentials=self.order.credentials,
+            ),
         )
         try:
-            self.wait_booting()
+            self._wait_booting(child)
         except BaseException:
             self.terminate()
             raise
 
-    def wait_booting(self) -> None:
+    def _wait_booting(self, child: launch.Child) -> None:
         """Wait for our own postmaster.pid: line 1 is our child, line 8 says ready.
 
         A connection would prove less: with a taken port it ends on somebody else's server.
         """
         deadline = time.monotonic() + BOOT_SECONDS
         while not self.is_server_available():
-            code = self.child_process.code
+            code = child.code
             if code is not None:
-                # The pump may still be writing the reason.
-                self.child_process.wait(1.0)
-                raise ResourceError(
-                    f"PostgreSQL {self.order.binaries.version} ended with exit code {code} while "
-                    f"starting:\n{self.read_bootlog()}\n  log: {self.order.log}"
-                )
+                child.wait()  # until the log's pump has read the reason
+                raise self._boot_error(f"ended with exit code {code} while starting")
             if time.monotonic() > deadline:
-                raise ResourceError(
-                    f"PostgreSQL wasn't ready within {BOOT_SECONDS:g} s\n  log: {self.order.log}"
-                )
+                raise self._boot_error(f"wasn't ready within {BOOT_SECONDS:g} s")
             time.sleep(POLL_SECONDS)
+
+    def _boot_error(self, what: str) -> ResourceError:
+        kind = PortTakenError if b"Address already in use" in self._said else BootError
+        version, log = self.order.binaries.version, self.order.log
+        return kind(f"PostgreSQL {version} {what}:\n{self.read_bootlog()}\n  log: {log}")
+
+    def _hear(self, chunk: bytes) -> None:
+        self._said.extend(chunk)
+        del self._said[: -launch.TAIL_BYTES]
 
     def is_server_available(self) -> bool:
         """Tell whether our own server is ready."""
-        lines = self._pid_file()
+        lines = postgres_remains.pid_file(self.data)
         return len(lines) > 7 and lines[0] == str(self.server_pid) and lines[7].strip() == "ready"  # noqa: PLR2004
 
     def is_alive(self) -> bool:
@@ -175,38 +200,50 @@ class Server(Postgresql):  # type: ignore[misc]  # the library has no types
         return self.child_process is not None and self.child_process.code is None
 
     def read_bootlog(self) -> str:
-        """Return the log's last lines."""
-        with contextlib.suppress(OSError):
-            lines = self.order.log.read_text(encoding="utf-8", errors="replace").splitlines()[-12:]
-            return "\n".join(f"    {line}" for line in lines)
-        return ""
+        """Return the last lines that this boot wrote."""
+        lines = self._said.decode(errors="replace").splitlines()[-12:]
+        return "\n".join(f"    {line}" for line in lines)
 
     def terminate(self, _signal: int | None = None) -> None:
-        """End the server: by `_signal`, or SIGQUIT (at once, its shared memory removed)."""
-        if self.child_process is None or self._owner_pid != os.getpid():
+        """End the server: by `_signal`, or SIGQUIT (at once, its shared memory removed).
+
+        A server that was killed, by us or by somebody else, leaves backends and a SysV segment:
+        they are removed as well.
+        """
+        child = self.child_process
+        if child is None or self._owner_pid != os.getpid():
             return
-        segment = self._segment()
-        backends = launch.descendants(self.child_process.pid) if self.child_process.code is None else set()
-        first = _signal or signal.SIGQUIT
-        os.kill(self.child_process.pid, first)
-        if self.child_process.wait(STOP_SECONDS) is None:
-            os.kill(self.child_process.pid, signal.SIGKILL)
-            self.child_process.wait()
-        launch.kill(backends if first == signal.SIGKILL else ())
-        if segment and self.child_process.code not in {0, None} and first == signal.SIGKILL:
-            self._remove_segment(segment)
+        self.resume()
+        number = _signal or signal.SIGQUIT
+        patience = CHECKPOINT_SECONDS if number == signal.SIGINT else STOP_SECONDS
+        if child.code is None:
+            os.kill(child.pid, number)
+            if number != signal.SIGKILL and child.wait(patience) is None:
+                number = signal.SIGKILL
+                os.kill(child.pid, number)
+        if number == signal.SIGKILL or (child.code or 0) < 0:
+            postgres_remains.remove(self.data)
+        child.wait()
         self.child_process = None
 
+    def pause(self) -> None:
+        """SIGSTOP the server, then its backends: connections stay open, nothing answers."""
+        if self.is_alive():
+            os.kill(self.server_pid, signal.SIGSTOP)
+            self._paused = {self.server_pid, *launch.descendants(self.server_pid)}
+            _send(self._paused, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT what `pause` has stopped: a stopped server wouldn't hear another signal."""
+        if self.is_alive():
+            _send(self._paused, signal.SIGCONT)
+        self._paused = set()
+
     def stop(self, _signal: int | None = None) -> None:
-        """End the server and remove its folder, with what a SIGKILL from outside has left."""
-        if self._owner_pid != os.getpid():
-            return
-        segment = self._segment()
+        """End the server and remove its folder."""
         try:
             self.terminate(_signal)
         finally:
-            if segment:
-                self._remove_segment(segment)
             self.cleanup()
 
     def cleanup(self) -> None:
@@ -225,27 +262,11 @@ class Server(Postgresql):  # type: ignore[misc]  # the library has no types
         where = f"host={self.socket_folder}&port={self.order.port}"
         return f"postgresql://{params['user']}@/{params['database']}?{where}"
 
-    def _pid_file(self) -> list[str]:
-        with contextlib.suppress(OSError):
-            return (self.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
-        return []
-
-    def _segment(self) -> str:
-        """Return the id of the server's SysV shared memory: line 7 of postmaster.pid."""
-        words = self._pid_file()[6:7]
-        return words[0].split()[1] if words and len(words[0].split()) > 1 else ""
-
-    @staticmethod
-    def _remove_segment(segment: str) -> None:
-        # It is gone already unless somebody killed the server: then ipcrm's complaint is no news.
-        if f" {segment} " in Path("/proc/sysvipc/shm").read_text(encoding="ascii"):
-            launch.run(["ipcrm", "-m", segment], launch.Setting(sink=lambda _chunk: None), timeout=5)
-
-    def _command(self, words: list[str], *, privileged: bool = False) -> None:
+    def _command(self, words: list[str]) -> None:
         setting = launch.Setting(
             env=_server_environment(),
             log=self.order.log,
-            credentials=None if privileged else self.order.credentials,
+            credentials=self.order.credentials,
             cwd=self.base,
         )
         done = launch.run(words, setting, timeout=120)
@@ -263,6 +284,12 @@ class Server(Postgresql):  # type: ignore[misc]  # the library has no types
                 f"the Unix socket's path is longer than {SOCKET_PATH_BYTES} bytes: {path}",
                 remedy="set TMPDIR to a shorter folder",
             )
+
+
+def _send(pids: set[int], number: int) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def _server_environment() -> dict[str, str]:

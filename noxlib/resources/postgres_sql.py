@@ -2,48 +2,47 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
+import hmac
+import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from noxlib.errors import ResourceError
+
+SHOWN = 200  # characters of a statement in an error
 
 
 @contextlib.contextmanager
 def connected(dsn: Mapping[str, Any]) -> Iterator[Any]:
     """Open a connection in autocommit and close it."""
-    import pg8000.native  # noqa: PLC0415  40 ms that a warm start never pays
+    import pg8000.native  # noqa: PLC0415  most of testing.postgresql's own cost
 
     connection = pg8000.native.Connection(**dsn)
     try:
         yield connection
     finally:
-        connection.close()
+        with contextlib.suppress(pg8000.native.Error):
+            connection.close()
 
 
-def execute(connection: Any, sql: str) -> None:
+def execute(connection: Any, sql: str, place: str) -> None:
     """Run one or several statements; raises ResourceError with PostgreSQL's own words."""
-    import pg8000  # noqa: PLC0415
+    import pg8000.native  # noqa: PLC0415  as above
 
     try:
         connection.execute_simple(sql)
-    except pg8000.DatabaseError as error:
-        raise ResourceError(f"{_words(error, sql)}\n    in: {_short(sql)}") from error
-
-
-def execute_file(connection: Any, path: Path, name: str) -> None:
-    """Run a file of statements; the error names file and line."""
-    import pg8000  # noqa: PLC0415
-
-    try:
-        sql = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ResourceError(f"{name}: can't be read: {error}") from error
-    try:
-        connection.execute_simple(sql)
-    except pg8000.DatabaseError as error:
-        raise ResourceError(f"{name}:{_line(error, sql)}: {_words(error, sql)}") from error
+    except pg8000.native.DatabaseError as error:
+        fields = _fields(error)
+        line = sql.count("\n", 0, int(fields.get("P", 1)) - 1) + 1
+        hint = f"\n  hint: {fields['H']}" if "H" in fields else ""
+        shown = " ".join(sql.split())
+        shown = shown if len(shown) <= SHOWN else f"{shown[: SHOWN - 3]}..."
+        raise ResourceError(
+            f"{place}: line {line}: PostgreSQL says: {fields.get('M', error)}{hint}\n  in: {shown}"
+        ) from error
 
 
 def quoted(name: str) -> str:
@@ -51,28 +50,22 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def literal(value: str) -> str:
-    """Return an SQL string."""
-    return "'" + value.replace("'", "''") + "'"
+def verifier(password: str, iterations: int) -> str:
+    """Return what the server keeps of a password (RFC 5803): no log can show the password itself.
+
+    A strong random password needs no slow hash: with one iteration a connection costs the server
+    microseconds instead of milliseconds.
+    """
+    salt = os.urandom(16)
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, iterations)
+    client = hmac.digest(salted, b"Client Key", "sha256")
+    stored = hashlib.sha256(client).digest()
+    server = hmac.digest(salted, b"Server Key", "sha256")
+    words = [base64.b64encode(each).decode() for each in (salt, stored, server)]
+    return f"SCRAM-SHA-256${iterations}:{words[0]}${words[1]}:{words[2]}"
 
 
-def _details(error: Exception) -> dict[str, str]:
+def _fields(error: Exception) -> dict[str, str]:
     """Return the fields of PostgreSQL's ErrorResponse: M message, P position, H hint."""
     found = error.args[0] if error.args else {}
     return found if isinstance(found, dict) else {"M": str(found)}
-
-
-def _words(error: Exception, _sql: str) -> str:
-    fields = _details(error)
-    hint = f" ({fields['H']})" if "H" in fields else ""
-    return f"PostgreSQL says: {fields.get('M', error)}{hint}"
-
-
-def _line(error: Exception, sql: str) -> int:
-    position = int(_details(error).get("P", 1))
-    return sql.count("\n", 0, position - 1) + 1
-
-
-def _short(sql: str) -> str:
-    line = " ".join(sql.split())
-    return line if len(line) <= 200 else f"{line[:197]}..."  # noqa: PLR2004

@@ -10,83 +10,98 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from noxlib import launch
 from noxlib.files import locked
 from noxlib.model import Binaries, Postgres
-from noxlib.resources import postgres_sql
+from noxlib.resources import postgres_archive, postgres_sql
 from noxlib.resources.postgres_server import SUPERUSER, THROW_AWAY, Server, ServerOrder
 
-FORMAT = 1
+FORMAT = 2
 KEPT_SECONDS = 30 * 24 * 3600
 KEPT_BYTES = 2 * 1024**3
-SHM = Path("/dev/shm")  # noqa: S108  memory, where initdb is four times faster than on a disk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemplateOrder:
-    """What a template is made of."""
+    """What a template is made of, and where."""
 
+    place: str  # of the settings, for errors
     settings: Postgres
     binaries: Binaries
     cache: Path
+    folder: Path  # the box's: what an interrupted build leaves goes with it
     credentials: launch.Credentials | None
     log: Path
 
     @property
     def key(self) -> str:
-        """The hash of all that decides the template's content, and of who owns it."""
+        """The hash of all that decides the template's content."""
         settings = self.settings
+        program = (Path(self.binaries.bin_dir) / "postgres").stat()
         parts = (
             FORMAT,
             self.binaries.version,
             self.binaries.bin_dir,
+            program.st_size,
+            program.st_mtime_ns,
             settings.locale,
             settings.database,
+            settings.role,
             settings.extensions,
             settings.init_sql,
             sorted(settings.settings.items()),
             sorted(THROW_AWAY.items()),
-            self.credentials.uid if self.credentials else os.getuid(),
         )
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
     @property
-    def folder(self) -> Path:
-        """Where the template's data lies once built."""
-        return self.cache / "postgres" / self.key
+    def archive(self) -> Path:
+        """Where the template lies once built."""
+        return self.cache / "postgres" / f"{self.key}.tar"
 
 
-def template(order: TemplateOrder) -> Path:
-    """Return a complete data folder to clone; built once, under a lock, renamed into place."""
-    with locked(order.cache / "postgres" / f"{order.key}.lock"):
-        if not _complete(order.folder):
-            shutil.rmtree(order.folder, ignore_errors=True)
-            _build(order)
-            _evict(order)
-        _touch(order.folder)
-    return order.folder
+def template(order: TemplateOrder, event: Callable[..., None]) -> Path:
+    """Return the archive to clone; built once, under a lock, renamed into place.
+
+    Raises ResourceError when it can't be built.
+    """
+    archive = order.archive
+    if not _touched(archive):
+        with locked(archive.with_suffix(".lock")):
+            if not archive.exists():
+                _build(order, archive)
+                event("postgres.template", key=archive.stem)
+        _evict(archive)
+    return archive
 
 
-def discard(order: TemplateOrder) -> None:
-    """Remove a template whose clone didn't boot; the next `template` builds it again."""
-    with locked(order.cache / "postgres" / f"{order.key}.lock"):
-        shutil.rmtree(order.folder, ignore_errors=True)
+def discard(archive: Path, broken: os.stat_result) -> None:
+    """Remove a template whose clone was `broken`, unless somebody has built it again since."""
+    with locked(archive.with_suffix(".lock")), contextlib.suppress(FileNotFoundError):
+        if os.path.samestat(archive.stat(), broken):
+            archive.unlink()
 
 
-def _complete(folder: Path) -> bool:
-    return all((folder / each).is_file() for each in ("PG_VERSION", "global/pg_control", "postgresql.conf"))
+def _touched(archive: Path) -> bool:
+    """Note the use of a template; False when there is none."""
+    try:
+        os.utime(archive)
+    except FileNotFoundError:
+        return False
+    except PermissionError:
+        pass  # a cache that is read-only to us still serves
+    return True
 
 
-def _build(order: TemplateOrder) -> None:
-    home = order.cache / "postgres"
-    for each in (order.cache, home):
-        each.chmod(0o755)  # the server's unprivileged user has to reach its template
-    base = SHM if os.access(SHM, os.W_OK) else home
-    with _aside(base, "noxlib-t") as work, _aside(home, ".new-") as aside:
+def _build(order: TemplateOrder, archive: Path) -> None:
+    # The box's folder lies in memory when there is room: initdb is four times faster there.
+    work = Path(tempfile.mkdtemp(prefix="t", dir=order.folder))
+    aside = archive.with_suffix(".aside")
+    try:
         server = Server(
             ServerOrder(
                 binaries=order.binaries,
@@ -97,56 +112,51 @@ def _build(order: TemplateOrder) -> None:
                 credentials=order.credentials,
             )
         )
-        try:
+        with server:
             server.setup()
             server.start()
-            _prepare(server, order.settings)
+            _prepare(server, order)
             # A fast shutdown writes a checkpoint: clones boot without recovery.
             server.terminate(signal.SIGINT)
-            done = launch.run(["cp", "-a", str(server.data), str(aside / "data")], timeout=120)
-            if done.code == 0:
-                (aside / "data").rename(order.folder)
-        finally:
-            server.stop()
-
-
-@contextlib.contextmanager
-def _aside(base: Path, prefix: str) -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=base))
-    try:
-        yield folder
+            postgres_archive.pack(server.data, aside)
+            aside.replace(archive)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        aside.unlink(missing_ok=True)
+        shutil.rmtree(work, ignore_errors=True)
 
 
-def _prepare(server: Server, settings: Postgres) -> None:
+def _prepare(server: Server, order: TemplateOrder) -> None:
+    settings, place = order.settings, order.place
+    role, database = postgres_sql.quoted(settings.role), postgres_sql.quoted(settings.database)
     with postgres_sql.connected(server.dsn()) as connection:
+        if settings.role != SUPERUSER:
+            postgres_sql.execute(connection, f"CREATE ROLE {role} LOGIN", f"{place}.role")
         if settings.database != SUPERUSER:
-            postgres_sql.execute(connection, f"CREATE DATABASE {postgres_sql.quoted(settings.database)}")
+            postgres_sql.execute(connection, f"CREATE DATABASE {database} OWNER {role}", f"{place}.database")
     with postgres_sql.connected(server.dsn(database=settings.database)) as connection:
         for extension in settings.extensions:
             name = postgres_sql.quoted(extension)
-            postgres_sql.execute(connection, f"CREATE EXTENSION IF NOT EXISTS {name} CASCADE")
-        for statement in settings.init_sql:
-            postgres_sql.execute(connection, statement)
+            postgres_sql.execute(
+                connection, f"CREATE EXTENSION IF NOT EXISTS {name} CASCADE", f"{place}.extensions"
+            )
+        for number, statement in enumerate(settings.init_sql):
+            postgres_sql.execute(connection, statement, f"{place}.init_sql[{number}]")
 
 
-def _touch(folder: Path) -> None:
-    # A cache that is read-only to us still serves.
-    with contextlib.suppress(OSError):
-        os.utime(folder)
-
-
-def _evict(order: TemplateOrder) -> None:
-    """Remove templates that nobody used for a month, and the oldest above the size limit."""
-    found = sorted(
-        (each for each in order.folder.parent.iterdir() if _complete(each) and each != order.folder),
-        key=lambda each: each.stat().st_mtime,
-        reverse=True,
-    )
+def _evict(kept: Path) -> None:
+    """Remove templates that nobody used for a month, and those used longest ago above the size limit."""
     total = 0
-    for each in found:
-        total += sum(path.stat().st_size for path in each.rglob("*") if path.is_file())
-        if total > KEPT_BYTES or time.time() - each.stat().st_mtime > KEPT_SECONDS:
-            with locked(each.with_suffix(".lock")):
-                shutil.rmtree(each, ignore_errors=True)
+    for archive in sorted(kept.parent.glob("*.tar"), key=_used, reverse=True):
+        with contextlib.suppress(FileNotFoundError):
+            total += archive.stat().st_size
+            outdated = time.time() - _used(archive) > KEPT_SECONDS or total > KEPT_BYTES
+            if outdated and archive != kept:
+                # Whoever unpacks it at this moment has it open and isn't disturbed.
+                archive.unlink()
+
+
+def _used(archive: Path) -> float:
+    try:
+        return archive.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

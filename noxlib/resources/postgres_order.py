@@ -1,0 +1,39 @@
+"""What a session asks of its PostgreSQL server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from noxlib import launch
+from noxlib.model import Binaries, Postgres
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostgresOrder:
+    """All that a session's server needs. Paths are absolute."""
+
+    owner: str  # the service's name
+    settings: Postgres
+    binaries: Binaries
+    folder: Path  # the box's
+    cache: Path
+    private_network: bool
+    credentials: launch.Credentials | None
+    log: Path
+    service_folder: Path
+    environment: Mapping[str, str]  # of migrations and seed commands
+    reserve: Callable[[], int]  # a free port, when the network is shared
+    event: Callable[..., None]
+    port: int = 5432  # in a private network
+
+    @property
+    def name(self) -> str:
+        """The resource's name: "cs1/postgres"."""
+        return f"{self.owner}/{self.settings.name}"
+
+    @property
+    def place(self) -> str:
+        """Where services.toml speaks of the server, for errors."""
+        return f"services.toml: services.{self.owner}.{self.settings.name}"
