@@ -62,7 +62,7 @@ class Result:
 
     def run_folder(self, session: str) -> Path:
         """Return the newest run folder of a session, with a record or without."""
-        return sorted(self.folder.glob(f".noxlib/runs/*/{session}/*"))[-1]
+        return max(self.folder.glob(f".noxlib/runs/*/{session}/*"))
 
 
 class Project:
