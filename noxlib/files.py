@@ -36,11 +36,12 @@ def write_whole(path: Path, data: str | bytes, *, mode: int = 0o644) -> None:
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, shared: bool = False, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+def locked(path: Path, *, shared: bool = False, waiting: Callable[[], None] | None = None) -> Iterator[int]:
     """Hold a lock file; the kernel releases it when the process ends, however it ends.
 
     `waiting` is called once when somebody else holds it. The file itself stays: removing it
-    would let two processes hold "the" lock.
+    would let two processes hold "the" lock. Yields the descriptor: a child that inherits it holds
+    the lock on, also when its parent is killed.
     """
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:
@@ -55,7 +56,7 @@ def locked(path: Path, *, shared: bool = False, waiting: Callable[[], None] | No
             if waiting:
                 waiting()
             fcntl.flock(descriptor, kind)
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
 

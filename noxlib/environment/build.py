@@ -19,7 +19,7 @@ from noxlib.environment.project import (
     is_package,
     read_pyproject,
 )
-from noxlib.environment.python import Interpreter, find_python
+from noxlib.environment.python import find_python
 from noxlib.environment.settings import installer_environment
 from noxlib.environment.tool import build_tool
 from noxlib.environment.wheel import plugin_wheel
@@ -54,31 +54,33 @@ def build(order: Order) -> BuiltEnvironment:
     def waiting() -> None:
         order.say(f"{order.service.name}: waiting for another nox that builds the same environment")
 
-    construction = Construction(order=order, interpreter=interpreter, lock=lock, tool=tool, place=place)
-    return store.make(place, construction.run, again=order.reuse == "never", waiting=waiting)
-
-
-class Construction:
-    """The steps of one cold build."""
-
-    def __init__(
-        self, *, order: Order, interpreter: Interpreter, lock: Lock, tool: str, place: store.Place
-    ) -> None:
-        """Take what `build` has found out."""
-        self.order = order
-        self.lock = lock
-        self.tool = tool
-        self.key = place.key
-        self.packager = choose("auto" if tool == "poetry" else tool, lock.kind)
-        self.pyproject = read_pyproject(order.folder)
-        self.job = Job(
+    def construct(held: int) -> BuiltEnvironment:
+        job = Job(
             label=f"service {order.service.name}",
             folder=place.folder,
             interpreter=interpreter,
             cwd=order.folder,
             log=place.log,
+            lock=held,
             env=installer_environment(os.environ),
         )
+        return Construction(order, lock, job, tool=tool, key=key).run()
+
+    return store.make(place, construct, again=order.reuse == "never", waiting=waiting)
+
+
+class Construction:
+    """The steps of one cold build."""
+
+    def __init__(self, order: Order, lock: Lock, job: Job, *, tool: str, key: str) -> None:
+        """Take what `build` has found out."""
+        self.order = order
+        self.lock = lock
+        self.job = job
+        self.tool = tool
+        self.key = key
+        self.packager = choose("auto" if tool == "poetry" else tool, lock.kind)
+        self.pyproject = read_pyproject(order.folder)
 
     def run(self) -> BuiltEnvironment:
         """Build it all and return what was built."""

@@ -25,6 +25,7 @@ class Job:
     interpreter: Interpreter  # the one it is made from
     cwd: Path  # relative paths in requirement files start here
     log: Path
+    lock: int  # descriptor of the environment's lock file
     env: Mapping[str, str] = field(repr=False)
 
     @property
@@ -53,6 +54,7 @@ class Job:
             cwd=self.cwd,
             env=self.env if env is None else env,
             log=self.log,
+            pass_fds=(self.lock,),
             sink=lambda _: None,
             redactor=launch.Redactor(secrets_in(self.env)),
         )

@@ -68,18 +68,19 @@ def find(place: Place) -> BuiltEnvironment | None:
 
 
 def make(
-    place: Place, build: Callable[[], BuiltEnvironment], *, again: bool, waiting: Callable[[], None]
+    place: Place, build: Callable[[int], BuiltEnvironment], *, again: bool, waiting: Callable[[], None]
 ) -> BuiltEnvironment:
     """Build an environment, unless another process has just done so; wipe what was left half-built.
 
-    `again` builds it even when it is there.
+    `build` gets the lock's descriptor for its children: an installer that outlives a killed nox
+    keeps others from wiping the folder under it. `again` builds it even when it is there.
     """
-    with locked(place.lock, waiting=waiting):
+    with locked(place.lock, waiting=waiting) as held:
         built = None if again else find(place)
         if built:
             return built
         with _wiped_on_failure(place):
-            built = build()
+            built = build(held)
             write_whole(place.folder / STAMP, json.dumps(to_json(built), indent=1, sort_keys=True))
     _prune(place)
     return built

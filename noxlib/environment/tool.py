@@ -26,7 +26,7 @@ def build_tool(name: str, lines: Sequence[str], folder: Path, say: Say = print) 
     key = digest_of([interpreter.path, interpreter.version, list(lines)])
     place = store.Place(store=folder, kind="tools", name=name, key=key)
 
-    def build() -> BuiltEnvironment:
+    def build(held: int) -> BuiltEnvironment:
         say(f"{name}: preparing it once for this repository")
         packager = choose()
         job = Job(
@@ -35,6 +35,7 @@ def build_tool(name: str, lines: Sequence[str], folder: Path, say: Say = print) 
             interpreter=interpreter,
             cwd=folder,
             log=place.log,
+            lock=held,
             env=installer_environment(os.environ),
         )
         packager.create(job)
