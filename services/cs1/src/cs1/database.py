@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine, create_engine, text
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from cs1.errors import DatabaseUnavailableError
@@ -14,6 +14,7 @@ from cs1.settings import Settings
 
 CONNECT_TIMEOUT = 3  # seconds until an unreachable server is given up
 POOL_TIMEOUT = 5.0  # seconds that a request waits for a free connection
+AGAIN = "Try again in a moment, with the same idempotency key."
 SERVER_OPTIONS = "-c lock_timeout=5s -c statement_timeout=10s -c idle_in_transaction_session_timeout=10s"
 
 
@@ -45,8 +46,17 @@ def transaction(engine: Engine) -> Iterator[Connection]:
     try:
         with engine.begin() as connection:
             yield connection
-    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
-        raise DatabaseUnavailableError("Try again in a moment, with the same idempotency key.") from error
+    except (DBAPIError, PoolTimeoutError) as error:
+        if _passes(error):
+            raise DatabaseUnavailableError(AGAIN) from error
+        raise
+
+
+def _passes(error: DBAPIError | PoolTimeoutError) -> bool:
+    """Tell whether the fault lies in the moment, not in the statement."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    return isinstance(error, (OperationalError, InterfaceError, PoolTimeoutError))
 
 
 def ping(engine: Engine) -> None:

@@ -6,10 +6,12 @@ import os
 
 from fastapi import FastAPI
 
+from cs1 import logs
 from cs1.api import create_app
 from cs1.settings import read_settings
 
 
 def build() -> FastAPI:
     """Build the application from the process's environment."""
+    logs.configure()
     return create_app(read_settings(os.environ))
