@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from noxlib.config import disk, store
+from noxlib.config import disk, file, store
 from noxlib.config.coming import Coming, not_available
 from noxlib.model import Platform
+
+if TYPE_CHECKING:
+    from noxlib.config.problems import Problems
 
 __all__ = ["Coming", "load", "not_available", "schema"]
 
@@ -22,19 +25,20 @@ def load(path: Path, cache: Path | None = None) -> Platform:
 
     Raises ConfigError, which holds every problem at once, one line each: `file:line: key: fault`.
     """
-    from noxlib.config import problems, reading  # noqa: PLC0415
-
-    data = reading.read(path)
+    data = file.read(path)
     kept = store.file_for(cache, data) if cache else None
     platform = store.fetch(kept) if kept else None
-    source = reading.decode(data, reading.shown(path))
-    found = problems.Problems(source=source)
     if platform is None:
-        platform = _validated(found, path.parent)
+        platform = _validated(path, data)
         if kept:
             store.keep(kept, platform)
-    settled = disk.settle(platform, path.parent, found.add)
-    found.end()
+    faults: list[disk.Fault] = []
+    settled = disk.settle(platform, path.parent, faults)
+    if faults:
+        problems = _problems(path, data)
+        for fault in faults:
+            problems.add(*fault)
+        problems.end()
     return settled
 
 
@@ -45,13 +49,24 @@ def schema() -> dict[str, Any]:
     return document_schema()
 
 
-def _validated(found: Any, root: Path) -> Platform:
-    from noxlib.config import building, faults, reading, rules  # noqa: PLC0415  imports pydantic
+def _validated(path: Path, data: bytes) -> Platform:
+    from noxlib.config import building, faults, rules, syntax  # noqa: PLC0415  imports pydantic
 
-    document = reading.parse(found.source)
-    platform = building.build(faults.checked(document, found))
-    rules.check(document, platform, found)
-    if found.found:
-        disk.settle(platform, root, found.add)
-    found.end()
+    problems = _problems(path, data)
+    document = syntax.parse(problems.source)
+    platform = building.build(faults.checked(document, problems))
+    rules.check(document, platform, problems)
+    if problems.found:
+        missing: list[disk.Fault] = []
+        disk.settle(platform, path.parent, missing)
+        for fault in missing:
+            problems.add(*fault)
+        problems.end()
     return platform
+
+
+def _problems(path: Path, data: bytes) -> Problems:
+    from noxlib.config.problems import Problems  # noqa: PLC0415  only when there are some
+    from noxlib.config.syntax import decode  # noqa: PLC0415
+
+    return Problems(source=decode(data, file.shown(path)))

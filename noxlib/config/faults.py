@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from typing_extensions import is_typeddict
 
 from noxlib.config import quantities, shape
+from noxlib.config.file import EXAMPLE
 from noxlib.config.positions import Path
 from noxlib.config.problems import Problems, choices, described, quoted
 from noxlib.model import TEST_TYPES
@@ -21,6 +22,7 @@ MOST_SERVICES = 500
 RESERVED = (*TEST_TYPES, "all-types", "coverage-report", "lint", "docs", "soak", "corpus")
 PLAIN = ""  # the key of [services.x.postgres] itself, among its sub-tables; no legal name
 
+_NO_SERVICE = f"there is no service. Give {EXAMPLE}"
 _EXPECTED = {
     "string_type": "a string",
     "int_type": "an integer",
@@ -48,10 +50,8 @@ def checked(document: dict[str, Any], problems: Problems) -> dict[str, Any]:
                     problems.add(*_problem(detail))
                 _prune(rest, detail)
             report = False
-            if "services" not in rest:
-                rest["services"] = {}
-            if not rest["services"]:
-                return rest | {"services": {}}
+            if not rest.get("services"):
+                return {"services": {}}
 
 
 @cache
@@ -118,7 +118,10 @@ def _problem(detail: ErrorDetails) -> tuple[Iterable[str | int], str]:
     location = _location(detail)
     kind = detail["type"]
     words = _WORDS.get(kind) or (_not_expected if kind in _EXPECTED else _other)
-    return [part for part in location if part != PLAIN], words(detail, location)
+    fault = words(detail, location)
+    if location[2:4] == ("postgres", PLAIN):
+        location = location[:3] + location[4:]
+    return location, fault
 
 
 def _not_expected(detail: ErrorDetails, _: Path) -> str:
@@ -126,13 +129,21 @@ def _not_expected(detail: ErrorDetails, _: Path) -> str:
 
 
 def _unknown(_: ErrorDetails, location: Path) -> str:
-    hint = _hint(location[:-1])
+    hint, key = _hint(location[:-1]), str(location[-1])
     what = "unknown test type" if hint is shape.Types else "unknown key"
-    return f"{what}. {choices(str(location[-1]), get_type_hints(hint))}"
+    if location[-3:-2] == ("types",):
+        owners = [kind for kind, suite in get_type_hints(shape.Types).items() if key in get_type_hints(suite)]
+        if owners:
+            return f"only {' and '.join(owners)} can have this key"
+    return f"{what}. {choices(key, get_type_hints(hint))}"
 
 
 def _missing(_: ErrorDetails, location: Path) -> str:
-    return f'is missing. Add the key "{location[-1]}"'
+    return _NO_SERVICE if location == ("services",) else f'is missing. Add the key "{location[-1]}"'
+
+
+def _empty(_: ErrorDetails, location: Path) -> str:
+    return _NO_SERVICE if location == ("services",) else "must not be empty"
 
 
 def _no_choice(detail: ErrorDetails, location: Path) -> str:
@@ -163,7 +174,7 @@ _WORDS: dict[str, Callable[[ErrorDetails, Path], str]] = {
     "literal_error": _no_choice,
     "value_error": _refused,
     "too_long": _too_long,
-    "too_short": lambda _, __: "must not be empty",
+    "too_short": _empty,
 }
 
 

@@ -159,8 +159,8 @@ def _check_suite(document: Table, service: Service, kind: str, suite: SuiteSetti
             path = [*_place(document, service.name, "types", kind, "needs"), index]
             note(path, f'"{service.name}" has no {resource}. Add [services.{service.name}.{resource}]')
     for pattern, ceilings in suite.thresholds.items() if kind == "performance" else ():
-        if not ceilings:
-            path = _place(document, service.name, "types", kind, "thresholds", pattern)
+        path = _place(document, service.name, "types", kind, "thresholds", pattern)
+        if not ceilings and not _written(document, path):
             note(path, "sets no ceiling. Give one of min, median, mean, max")
 
 
@@ -175,10 +175,13 @@ def _check_templates(
 
 def _place(document: Table, service: str, *keys: str) -> list[str | int]:
     """Return where a merged value was written: the service's own table, or the one below it."""
-    for base in (("services", service), ("defaults",), ("platform",)):
-        table: Any = document
-        for part in (*base, *keys):
-            table = table.get(part) if isinstance(table, dict) else None
-        if table is not None:
-            return [*base, *keys]
-    return ["services", service, *keys]
+    own: list[str | int] = ["services", service, *keys]
+    shared: list[list[str | int]] = [["defaults", *keys], ["platform", *keys]]
+    return next((path for path in (own, *shared) if _written(document, path) is not None), own)
+
+
+def _written(document: Table, path: list[str | int]) -> Any:
+    table: Any = document
+    for part in path:
+        table = table.get(part) if isinstance(table, dict) else None
+    return table

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import noxlib
 from noxlib.errors import RecordError
 from noxlib.files import write_whole
-from noxlib.model import Platform, from_json, to_json
+from noxlib.model import Platform, Service, SuiteSettings, from_json, to_json
 
 KEPT = 3
 _PACKAGE = Path(__file__).parent.parent
@@ -55,9 +56,24 @@ def keep(path: Path, platform: Platform) -> None:
         old.unlink(missing_ok=True)
 
 
+# Most services run most types with the same settings, and building 800 of them is what a load
+# costs: equal ones are kept once, and shared by the services that have them.
+
+
 def _packed(platform: Platform) -> dict[str, Any]:
-    return {"platform": to_json(platform)}
+    data = to_json(platform)
+    parts: dict[str, int] = {}
+    for service in data["services"].values():
+        for kind, suite in service["types"].items():
+            service["types"][kind] = parts.setdefault(json.dumps(suite), len(parts))
+    return {"platform": data, "suites": [json.loads(part) for part in parts]}
 
 
 def _unpacked(data: dict[str, Any]) -> Platform:
-    return from_json(Platform, data["platform"])
+    suites = [from_json(SuiteSettings, part) for part in data["suites"]]
+    services = data["platform"].pop("services")
+    platform = from_json(Platform, data["platform"] | {"services": {}})
+    for name, service in services.items():
+        types = {kind: suites[index] for kind, index in service.pop("types").items()}
+        platform.services[name] = replace(from_json(Service, service), types=types)
+    return platform

@@ -1,23 +1,20 @@
-"""services.toml from the disk to a dictionary, with a clear error for each thing that can be wrong."""
+"""From bytes to a document: a clear error for whatever is no text, no TOML or out of bounds."""
 
 from __future__ import annotations
 
 import re
-import stat
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from noxlib.config.file import EXAMPLE
 from noxlib.config.positions import Path as Position
 from noxlib.config.positions import line_of, positions, scan
 from noxlib.config.problems import Source, dotted
 from noxlib.errors import ConfigError
 
-LARGEST = 1 << 20  # bytes: 500 services fit several times
 DEEPEST = 32  # levels; the deepest legal key has seven
-EXAMPLE = 'at the least: [services.<name>] and, below it, path = "<its folder>"'
 _INTEGER_BITS = 63
 _BOM = "\ufeff"
 _PLACE = re.compile(r"(?P<fault>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)")
@@ -29,32 +26,6 @@ def toml() -> ModuleType:
     import importlib  # noqa: PLC0415  only when services.toml changed
 
     return importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
-
-
-def read(path: Path) -> bytes:
-    """Return the file's bytes; ConfigError when it is missing, no file, unreadable or too large."""
-    place = shown(path)
-    try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise ConfigError(f"{place}: is a folder", remedy="name the file")
-        if not stat.S_ISREG(status.st_mode):
-            raise ConfigError(f"{place}: is no regular file", remedy="name a file")
-        if status.st_size > LARGEST:
-            raise ConfigError(f"{place}: has {status.st_size} bytes, more than the limit of {LARGEST}")
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise ConfigError(f"{place}: not found", remedy=f"write one; {EXAMPLE}") from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        fault = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(f"{place}: can't be read: {fault}", remedy="make it readable") from None
-
-
-def shown(path: Path) -> str:
-    """Return the path as messages show it: relative to the current folder where it lies below."""
-    here = Path.cwd()
-    text = str(path.relative_to(here) if path.is_relative_to(here) else path)
-    return text if text.isprintable() else ascii(text)[1:-1]
 
 
 def decode(data: bytes, place: str) -> Source:
@@ -106,8 +77,8 @@ def _at(path: Position, source: Source, fault: str) -> ConfigError:
 
 def _syntax(message: str, source: Source) -> ConfigError:
     match = _PLACE.fullmatch(message)
-    if not match:  # a number that Python refuses to convert
-        return ConfigError(f"{source.shown}: {message}")
+    if not match:  # Python refuses to convert it, and says nothing about the place
+        return ConfigError(f"{source.shown}: a number has more digits than 64 bits can hold")
     line = int(match["line"] or source.text.count("\n") + 1)
     if match["fault"].startswith(_TWICE):
         return ConfigError(f"{source.shown}:{line}: {_twice(match['fault'], line, source.text)}")
