@@ -1,0 +1,56 @@
+"""The fixtures of a session; each belongs to the test types named in its docstring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from noxlib.model import Lease, SessionFile
+from noxlib.protocol import Client
+from noxlib.pytest_plugin import session
+from noxlib.pytest_plugin.chaos import Chaos
+from noxlib.pytest_plugin.load import Load
+from noxlib.pytest_plugin.race import Race, race_asyncio
+
+
+@pytest.fixture(scope="session")
+def noxlib_session(pytestconfig: pytest.Config) -> SessionFile:
+    """Return what this session is: plan, leases, settings. Every type."""
+    return pytestconfig.stash[session.SESSION]
+
+
+@pytest.fixture(scope="session")
+def noxlib_leases(noxlib_session: SessionFile) -> dict[str, Lease]:
+    """Return the leases by name, such as "cs1/postgres". Every type."""
+    return {lease.resource: lease for lease in noxlib_session.leases}
+
+
+@pytest.fixture
+def noxlib_race(noxlib_session: SessionFile) -> Race:
+    """Return the thread race harness. race."""
+    session.require(noxlib_session, "race", "noxlib_race")
+    return Race([noxlib_session.service_folder])
+
+
+@pytest.fixture
+def noxlib_race_asyncio(noxlib_session: SessionFile) -> Callable[..., Any]:
+    """Return the asyncio race harness. race."""
+    session.require(noxlib_session, "race", "noxlib_race_asyncio")
+    return race_asyncio
+
+
+@pytest.fixture(scope="session")
+def noxlib_load(noxlib_session: SessionFile) -> Load:
+    """Return the load harness for code without HTTP. stress."""
+    session.require(noxlib_session, "stress", "noxlib_load")
+    return Load(noxlib_session)
+
+
+@pytest.fixture
+def noxlib_chaos(noxlib_session: SessionFile) -> Iterator[Chaos]:
+    """Return the faults; what was killed is not brought back by itself. chaos."""
+    session.require(noxlib_session, "chaos", "noxlib_chaos")
+    with Client(noxlib_session.control, noxlib_session.token) as client:
+        yield Chaos(noxlib_session, client)
