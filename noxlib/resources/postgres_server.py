@@ -96,7 +96,6 @@ class Server(Postgresql):  # type: ignore[misc]  # the library has no types
             postgres=str(program / "postgres"),
         )
         self.child_process: launch.Child | None = None
-        self._check_socket_path()
 
     @property
     def data(self) -> Path:
@@ -110,6 +109,7 @@ class Server(Postgresql):  # type: ignore[misc]  # the library has no types
 
     def setup(self) -> None:
         """Unpack the template, or make a new cluster."""
+        self._check_socket_path()
         self._own(self.base)
         for name in self.subdirectories:
             folder = self.base / name
