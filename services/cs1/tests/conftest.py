@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import pytest
 from fastapi import FastAPI
-from ledger_client import LedgerClient
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
@@ -15,6 +14,7 @@ from cs1.api import create_app
 from cs1.database import open_engine
 from cs1.settings import Settings, read_settings
 from cs1.store import LedgerStore
+from ledger_client import LedgerClient
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,12 @@ from cs1.settings import Settings
 CONNECT_TIMEOUT = 3  # seconds until an unreachable server is given up
 POOL_TIMEOUT = 5.0  # seconds that a request waits for a free connection
 AGAIN = "Try again in a moment, with the same idempotency key."
-SERVER_OPTIONS = "-c lock_timeout=5s -c statement_timeout=10s -c idle_in_transaction_session_timeout=10s"
+# A transfer that was acknowledged must survive the server's death, whatever the server's default is:
+# hence synchronous_commit. The time limits keep one stuck request from blocking an account for ever.
+SERVER_OPTIONS = (
+    "-c synchronous_commit=on -c lock_timeout=5s -c statement_timeout=10s "
+    "-c idle_in_transaction_session_timeout=10s"
+)
 
 
 def open_engine(settings: Settings) -> Engine:

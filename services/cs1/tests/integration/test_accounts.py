@@ -3,8 +3,9 @@ from __future__ import annotations
 from uuid import UUID, uuid4
 
 import pytest
-from ledger_client import LedgerClient
 from starlette.testclient import TestClient
+
+from ledger_client import LedgerClient
 
 
 def test_an_opened_account_can_be_read(http: TestClient) -> None:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
+from select import select
 
 import pytest
-from ledger_client import LedgerClient
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import ProgrammingError
 from starlette.testclient import TestClient
 
 from cs1.api import create_app
 from cs1.database import open_engine, transaction
 from cs1.errors import DatabaseUnavailableError
-from cs1.schema import accounts
 from cs1.settings import Settings
+from ledger_client import LedgerClient
 
 
 @pytest.fixture
@@ -57,29 +57,36 @@ def test_a_connection_that_ends_within_a_transaction_is_unavailability(engine: E
 
 
 def test_a_server_that_ends_an_idle_transaction_is_unavailability(engine: Engine) -> None:
-    with pytest.raises(DatabaseUnavailableError), transaction(engine) as connection:
+    with pytest.raises(DatabaseUnavailableError):
+        sit_idle_until_the_server_hangs_up(engine)
+
+
+def sit_idle_until_the_server_hangs_up(engine: Engine) -> None:
+    with transaction(engine) as connection:
         connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '50ms'"))
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        readable, _, _ = select([driver.fileno()], [], [], 10)
+        assert readable, "the server kept the connection"
         connection.execute(text("SELECT 1"))
-        socket_of_client = connection.connection.driver_connection
-        assert socket_of_client is not None
-        wait_until_readable(socket_of_client.fileno())
-        connection.execute(text("SELECT 1"))
-
-
-def wait_until_readable(file: int) -> None:
-    import select as io  # noqa: PLC0415  the name is SQLAlchemy's here
-
-    assert io.select([file], [], [], 10)[0], "the server didn't end the connection"
 
 
 def test_a_lock_held_for_too_long_is_unavailability(engine: Engine, ledger: LedgerClient) -> None:
     account = ledger.open()
-    row = select(accounts).where(accounts.c.id == account).with_for_update()
     with engine.begin() as holder:
-        holder.execute(row)
-        with pytest.raises(DatabaseUnavailableError), transaction(engine) as connection:
-            connection.execute(text("SET LOCAL lock_timeout = '50ms'"))
-            connection.execute(row)
+        lock(holder, account)
+        with pytest.raises(DatabaseUnavailableError):
+            lock_in_a_hurry(engine, account)
+
+
+def lock(connection: Connection, account: str) -> None:
+    connection.execute(text("SELECT FROM accounts WHERE id = :id FOR UPDATE"), {"id": account})
+
+
+def lock_in_a_hurry(engine: Engine, account: str) -> None:
+    with transaction(engine) as connection:
+        connection.execute(text("SET LOCAL lock_timeout = '50ms'"))
+        lock(connection, account)
 
 
 def test_a_pool_without_a_free_connection_is_unavailability(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from uuid import UUID, uuid4
 
 import pytest
-from ledger_client import LedgerClient
 from sqlalchemy import Connection, Engine, insert, text
 from sqlalchemy.exc import IntegrityError
 
 from cs1.schema import entries, transfers
+from ledger_client import LedgerClient
 
 
 @pytest.mark.parametrize(

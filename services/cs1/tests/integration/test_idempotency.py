@@ -4,9 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from uuid import uuid4
 
+from sqlalchemy import Engine
+
 from ledger_audit import assert_sound, transfers_with_key
 from ledger_client import LedgerClient
-from sqlalchemy import Engine
 
 
 def test_the_same_request_again_gets_the_same_answer(ledger: LedgerClient, engine: Engine) -> None:

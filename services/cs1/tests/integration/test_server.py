@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -14,11 +13,11 @@ from dataclasses import dataclass, field
 
 import httpx2
 import pytest
-from ledger_client import LedgerClient
 from sqlalchemy import Engine, select, text
 
 from cs1 import logs, server
 from cs1.schema import accounts
+from ledger_client import LedgerClient
 
 RUNNING = "Uvicorn running on "
 
@@ -41,7 +40,7 @@ class Server:
 @contextmanager
 def running() -> Iterator[Server]:
     command = [sys.executable, "-m", "uvicorn", "--factory", "cs1.server:build", "--port", "0"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)  # noqa: S603  our own server
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         running_server = Server(process)
         running_server.url = running_server.read_until(RUNNING).split()[3]
@@ -96,7 +95,5 @@ def test_every_logger_of_the_process_writes_json() -> None:
         "logging.getLogger('uvicorn.access').info('hidden'); logging.getLogger('other').info('hidden')"
     )
     command = [sys.executable, "-c", script]
-    ended = subprocess.run(  # noqa: S603  our own code
-        command, capture_output=True, text=True, check=True, env=dict(os.environ)
-    )
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
     assert [json.loads(line)["message"] for line in ended.stderr.splitlines()] == ["a", "b"]

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from ledger_client import LedgerClient
 from starlette.testclient import TestClient
+
+from ledger_client import LedgerClient
 
 
 def test_a_statement_shows_a_running_balance(ledger: LedgerClient) -> None:

@@ -41,7 +41,7 @@ def test_fields_stand_beside_the_message() -> None:
 
 def test_a_traceback_stays_on_its_line() -> None:
     try:
-        raise ValueError("two\nlines")
+        int("two\nlines")
     except ValueError:
         parsed = line(exc_info=sys.exc_info())
     assert parsed["exception"].startswith("Traceback")
