@@ -38,7 +38,7 @@ def load(path: Path, cache: Path | None = None) -> Platform:
         problems = _problems(path, data)
         for fault in faults:
             problems.add(*fault)
-        problems.end()
+        problems.fail()
     return settled
 
 
@@ -61,7 +61,7 @@ def _validated(path: Path, data: bytes) -> Platform:
         disk.settle(platform, path.parent, missing)
         for fault in missing:
             problems.add(*fault)
-        problems.end()
+        problems.fail()
     return platform
 
 

@@ -6,11 +6,11 @@ import copy
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from functools import cache
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
-from typing_extensions import is_typeddict
+from typing_extensions import get_type_hints, is_typeddict
 
 from noxlib.config import quantities, shape
 from noxlib.config.file import EXAMPLE
@@ -67,7 +67,7 @@ def _check_names(document: dict[str, Any], problems: Problems) -> None:
             continue
         if len(named) > MOST_SERVICES:
             problems.add([table], f"{len(named)} are more than the limit of {MOST_SERVICES}")
-            problems.end()
+            problems.fail()
         for name in list(named):
             if fault := _name_fault(name):
                 problems.add([table, name], fault)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, NoReturn
 
 from noxlib.config.positions import Path, line_of, positions
 from noxlib.errors import ConfigError
@@ -37,10 +37,8 @@ class Problems:
         """Note a fault of the key at `path`; the same one twice counts once."""
         self.found[tuple(path), fault] = None
 
-    def end(self) -> None:
+    def fail(self) -> NoReturn:
         """Raise ConfigError with one line per problem, in the order of the file."""
-        if not self.found:
-            return
         lines = positions(self.source.text)
         placed = sorted((line_of(lines, path), dotted(path), fault) for path, fault in self.found)
         shown = [

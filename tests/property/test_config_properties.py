@@ -36,10 +36,27 @@ VALUES = """
 "\\u0000" "\\u001b" 0xffffffffffffffffff 9e999 [[[[]]]]
 """
 
+SOUND = """
+types.unit.timeout = "5m"
+env = { A = "b" }
+postgres.settings.jit = true
+postgres.audit.port = 5433
+redis = {}
+process = { command = ["{port}"], ready = { http = "/" } }
+pythons = ["3.12"]
+[services.b]
+[platform]
+[scenarios.s]
+path = "."
+source = ["."]
+"""
+
 keys = st.sampled_from(WORDS.split())
 dotted = st.lists(keys, min_size=1, max_size=5).map(".".join)
 values = st.sampled_from([value for value in re.split(r"[ \n](?![^\[{]*[\]}])", VALUES) if value])
 statements = st.one_of(
+    st.sampled_from(SOUND.strip().splitlines()),
+    st.sampled_from(SOUND.strip().splitlines()),
     st.builds("[{}]".format, dotted),
     st.builds("[services.{}]".format, dotted),
     st.builds("[[services.a.{}]]".format, keys),
@@ -179,7 +196,8 @@ PIECES = ["'", '"', "#", "[", "]", "{", "}", "=", ".", ",", "\\\\", "a", " ", "\
 contents = st.lists(st.sampled_from(PIECES), max_size=8).map("".join)
 basic = contents.map(lambda text: '"' + text.replace('"', '\\"').replace("\n", "\\n") + '"')
 literal = contents.map(lambda text: "'" + text.replace("'", "").replace("\n", "") + "'")
-block = contents.map(lambda text: '"""' + re.sub('"{3,}', '""', text) + '\\""""')
+ends = st.sampled_from(['"""', '\\""""', '""""', '"""""'])
+block = st.builds(lambda text, end: '"""' + text.replace('"', "''") + end, contents, ends)
 raw_block = contents.map(lambda text: "'''" + text.replace("'", "") + "'''''")
 scalar = st.one_of(basic, literal, block, raw_block, st.sampled_from(["1", "2027-01-01", "true"]))
 array = st.lists(scalar, max_size=3).map(lambda items: "[ # ] '\n" + " ,\n".join(items) + "\n]")

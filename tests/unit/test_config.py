@@ -294,6 +294,12 @@ def test_only_the_newest_cache_files_stay(load: Load, tmp_path: Path) -> None:
     assert load('[platform]\nname = "p5"\n[services.a]\npath = "a"\n', tmp_path / "cache").name == "p5"
 
 
+def test_a_cache_file_that_somebody_else_removes_does_no_harm(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "platform-gone.json").symlink_to("nowhere")
+    assert load(FULL, tmp_path / "cache").name == "acme"
+
+
 def test_a_cache_that_cannot_be_written_does_no_harm(load: Load, tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file, not a folder")
     assert load(FULL, tmp_path / "cache").name == "acme"

@@ -141,9 +141,19 @@ def test_a_reserved_name_is_refused(name: str) -> None:
 
 
 def test_names_that_nox_takes_for_one_are_refused() -> None:
-    text = '[services.a-10]\npath = "a"\n[services.a-1_0]\npath = "b"\n[services.a-1or-b]\npath = "c"\n'
+    text = '[services.a-10]\npath = "a"\n[services.a-1_0]\npath = "b"\n[services.class]\npath = "c"\n'
     expected = 'nox can\'t tell its sessions from those of "a-10". Rename one of them'
     assert faults(text) == [f"3: services.a-1_0: {expected}"]
+
+
+def test_a_name_may_be_anything_that_python_cannot_read() -> None:
+    text = "".join(f'[services.{name}]\npath = "a"\n' for name in ("class", "a-", "a-0z", "a-1or"))
+    assert faults(text + "x = 1")[0].startswith("9: services.a-1or.x: unknown key.")
+
+
+def test_a_long_value_is_cut() -> None:
+    (line,) = faults(f"{A}install.tool = '{'x' * 99}'")
+    assert f'unknown value "{"x" * 60}...".' in line
 
 
 def test_other_names_are_checked_as_services_are() -> None:
