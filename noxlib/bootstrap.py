@@ -136,7 +136,7 @@ def _make(folder: Path, held: int) -> None:
     python = str(_python_of(folder))
     pip = [outer, "-m", "pip", "--python", python] if outer else [python, "-m", "pip"]
     _run(
-        [*pip, "install", "--require-hashes", "--no-deps", "-r", str(REQUIREMENTS)],
+        [*pip, "install", "--quiet", "--require-hashes", "--no-deps", "-r", str(REQUIREMENTS)],
         held,
         remedy=(
             "the first start needs the package index: check the network, the proxy and pip's configuration"
