@@ -73,7 +73,7 @@ class Chaos:
         return self._find("postgres", lambda name: name.startswith(f"{self._session.plan.service}/"))
 
     def process(self, service: str | None = None) -> Target:
-        """A service's process; the session's own service unless another is named."""
+        """Find a service's process; the session's own service unless another is named."""
         return self._find("process", lambda name: name == f"{service or self._session.plan.service}/process")
 
     def wait_healthy(self, timeout: float = 10.0) -> None:

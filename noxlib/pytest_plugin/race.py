@@ -231,7 +231,7 @@ def _monitoring(traced: Traced) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _tracing(traced: Traced) -> Iterator[None]:
-    def local(frame: Any, event: str, _argument: Any) -> Any:
+    def local(_frame: Any, event: str, _argument: Any) -> Any:
         if event == "opcode":
             _yield()
         return local
