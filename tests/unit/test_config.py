@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from noxlib import config
-from noxlib.config import building, editors, store
+from noxlib.config import building, store
 from noxlib.errors import ConfigError
 from noxlib.model import (
     TEST_TYPES,
@@ -363,42 +363,3 @@ process = { command = ["x"], ready = { command = ["true"] } }
 def test_a_plain_service_needs_nothing_that_is_missing(load: Load) -> None:
     text = '[services.a]\npath = "a"\npostgres = {}\nprocess.command = ["x"]\n'
     assert config.not_available(load(text)) == []
-
-
-# --- schema -------------------------------------------------------------------------------------
-
-
-def test_the_schema_forbids_unknown_keys_everywhere_but_in_scenarios() -> None:
-    tables = config.schema()["$defs"]
-    loose = {name for name, table in tables.items() if table["additionalProperties"] is True}
-    assert loose == {"Scenario", "Step"}
-
-
-def test_the_schema_describes_keys_and_shows_defaults() -> None:
-    tables = config.schema()["$defs"]
-    timeout = tables["Suite"]["properties"]["timeout"]
-    assert timeout["default"] == "10m"
-    assert timeout["description"] == "The session's time limit"
-    assert {"string", "number"} == set(timeout["type"])
-    assert tables["Servers"]["additionalProperties"] == {"$ref": "#/$defs/Postgres"}
-    bare = {
-        f"{name}.{key}"
-        for name, table in tables.items()
-        for key, value in table["properties"].items()
-        if not {"description", "$ref"} & value.keys() and name not in ("Ceilings", "Step")
-    }
-    assert bare == {"Service.approvals", "Scenario.steps"}
-
-
-def test_the_schema_knows_every_key_of_the_model() -> None:
-    tables = editors.document_schema()["$defs"]
-    known = {
-        "Postgres": Postgres,
-        "Redis": Redis,
-        "Ready": Ready,
-        "Process": Process,
-        "Stress": SuiteSettings,
-    }
-    derived = {"name", "seed_command"}
-    for name, kind in known.items():
-        assert {item.name for item in fields(kind)} - derived == set(tables[name]["properties"])
