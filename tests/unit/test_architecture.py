@@ -16,7 +16,7 @@ LAYERS: dict[str, int] = {
     **dict.fromkeys(("environment", "resources", "suites", "gates", "report"), 3),
     **dict.fromkeys(("supervisor", "suite_run", "run", "listing", "coverage_session"), 4),
     **dict.fromkeys(("sessions", "__main__", "testing"), 5),
-    "bootstrap": 0,
+    "bootstrap": 2,
     "pytest_plugin": 1,
 }
 ROOMS = ("environment", "resources", "suites", "gates", "report")
@@ -29,7 +29,7 @@ HOMES = {
     "_pytest": ("pytest_plugin",),
     "locust": (),
     "coverage": ("gates.coverage", "report", "coverage_lines"),
-    "subprocess": ("launch", "bootstrap"),
+    "subprocess": ("launch",),
 }
 PLUGIN_MAY = {"noxlib.errors", "noxlib.model", "noxlib.protocol", "noxlib.pytest_plugin", "noxlib"}
 

@@ -139,9 +139,7 @@ def test_the_name_comes_from_either_table() -> None:
 def service(tmp_path: Path) -> Path:
     write(
         tmp_path,
-        pyproject.toml=PACKAGE,
-        requirements.lock="-r more.txt\na==1\n",
-        more.txt="b==1\n",
+        {"pyproject.toml": PACKAGE, "requirements.lock": "-r more.txt\na==1\n", "more.txt": "b==1\n"},
     )
     write(tmp_path, {"src/alpha/code.py": "x = 1\n", "pins.txt": "c==1\n"})
     return tmp_path
@@ -151,9 +149,7 @@ def test_the_key_is_the_same_for_the_same_inputs(service: Path) -> None:
     assert key(order(service)) == key(order(service))
 
 
-@pytest.mark.parametrize(
-    "file", ["requirements.lock", "more.txt", "pyproject.toml", "setup.py", "pins.txt"]
-)
+@pytest.mark.parametrize("file", ["requirements.lock", "more.txt", "pyproject.toml", "setup.py", "pins.txt"])
 def test_the_key_follows_every_file_that_an_installer_reads(service: Path, file: str) -> None:
     ordered = order(service, Install(constraints=("pins.txt",)))
     before = key(ordered)
@@ -181,8 +177,7 @@ def test_checkers_settings_and_linked_sources_do_not_rebuild(service: Path) -> N
     before = key(order(service))
     write(
         service,
-        pyproject.toml=f"{PACKAGE}[tool.ruff]\nline-length = 90\n",
-        src/alpha/code.py="x = 2\n",
+        {"pyproject.toml": f"{PACKAGE}[tool.ruff]\nline-length = 90\n", "src/alpha/code.py": "x = 2\n"},
     )
     assert key(order(service)) == before
 
