@@ -107,7 +107,7 @@ class PostgresResource:
         deadline = time.monotonic() + timeout
         while True:
             try:
-                with postgres_sql.connected({**server.dsn(), "timeout": timeout}) as connection:
+                with postgres_sql.connected(server.dsn(), timeout) as connection:
                     connection.run("SELECT 1")
             except Exception as error:
                 # pg8000 raises several families here; each means "not yet" until the deadline.

@@ -33,13 +33,14 @@ CHECKPOINT_SECONDS = 60.0  # an orderly stop writes one
 SOCKET_PATH_BYTES = 103  # sun_path of macOS less its NUL; Linux has 107
 SUPERUSER = "postgres"
 
-# The data is thrown away: nothing has to survive a crash of the machine. dynamic shared memory is
+# The data is thrown away: nothing has to survive a crash of the machine. A killed server must still
+# keep what it acknowledged (chaos tests look for it), so synchronous_commit stays on; without fsync
+# it costs one write to memory. Dynamic shared memory is
 # mmap'ed files in the data folder, which go with it, also after SIGKILL. wal_level=minimal and
 # autovacuum=off change behaviour (logical replication, statistics): settings switch them back.
 # Segments of 1 MB (see initdb) leave less to copy; not zeroed, as nothing has to be durable.
 THROW_AWAY: Mapping[str, str] = {
     "fsync": "off",
-    "synchronous_commit": "off",
     "full_page_writes": "off",
     "wal_level": "minimal",
     "max_wal_senders": "0",

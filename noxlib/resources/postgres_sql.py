@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import hmac
 import os
+import socket
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,16 +17,20 @@ SHOWN = 200  # characters of a statement in an error
 
 
 @contextlib.contextmanager
-def connected(dsn: Mapping[str, Any]) -> Iterator[Any]:
-    """Open a connection in autocommit and close it."""
+def connected(dsn: Mapping[str, Any], timeout: float | None = None) -> Iterator[Any]:
+    """Open a connection over a Unix socket, in autocommit, and close it."""
     import pg8000.native  # noqa: PLC0415  most of testing.postgresql's own cost
 
-    connection = pg8000.native.Connection(**dsn)
-    try:
-        yield connection
-    finally:
-        with contextlib.suppress(pg8000.native.Error):
-            connection.close()
+    # A socket of our own: pg8000 leaks its socket when the server doesn't answer.
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(timeout)
+        sock.connect(dsn["unix_sock"])
+        connection = pg8000.native.Connection(user=dsn["user"], database=dsn["database"], sock=sock)
+        try:
+            yield connection
+        finally:
+            with contextlib.suppress(pg8000.native.Error, OSError):
+                connection.close()
 
 
 def execute(connection: Any, sql: str, place: str) -> None:

@@ -67,12 +67,8 @@ def test_a_server_answers_over_tcp_and_over_its_socket(started: Start) -> None:
         "PGDATABASE": "test",
         "DATABASE_URL": f"postgresql://postgres:postgres@127.0.0.1:{port}/test",
     }
-    assert (server.lease.resource, server.lease.kind, server.lease.via, server.lease.secrets) == (
-        "a/postgres",
-        "postgres",
-        "direct",
-        (),
-    )
+    lease = server.lease
+    assert (lease.resource, lease.kind, lease.via, lease.secrets) == ("a/postgres", "postgres", "direct", ())
 
 
 def test_a_further_server_leaves_libpqs_variables_to_the_first(started: Start) -> None:

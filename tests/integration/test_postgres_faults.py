@@ -1,0 +1,196 @@
+"""Servers that are killed, paused and started again: by noxlib, or by somebody else."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pg8000.native
+import psutil
+import pytest
+
+from noxlib import launch
+from noxlib.errors import ResourceError
+from noxlib.resources import postgres_remains, postgres_server
+from noxlib.resources.postgres import PostgresOrder, PostgresResource
+
+Start = Callable[..., Any]  # a Running, see conftest.py
+
+
+def segments() -> set[str]:
+    done = launch.run(["ipcs", "-m"], launch.Setting(sink=lambda _chunk: None), timeout=10)
+    return {line.split()[1] for line in done.output.splitlines() if line.startswith("0x")}
+
+
+def shared_memory_files() -> set[str]:
+    return {path.name for path in Path("/dev/shm").glob("PostgreSQL.*")}  # noqa: S108  what is looked at
+
+
+def data_folder(server: Any) -> Path:
+    return Path(server.lease.address.socket_folder).parent / "data"
+
+
+def processes_in(folder: Path) -> set[int]:
+    found = set()
+    for each in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if each.cwd() == str(folder):
+                found.add(each.pid)
+    return found
+
+
+def eventually(true: Callable[[], bool], seconds: float = 5.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return true()
+
+
+def busy(server: Any) -> threading.Thread:
+    """Keep a backend busy that doesn't look whether its server is still there."""
+
+    def work() -> None:
+        with contextlib.suppress(Exception):
+            server.ask("SELECT count(*) FROM generate_series(1, 1000000000)")
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    query = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%(1, 1000000000)' AND state = 'active'"
+    assert eventually(lambda: bool(server.ask(query)))
+    return thread
+
+
+def test_a_server_that_somebody_killed_leaves_nothing(started: Start, box_folder: Path) -> None:
+    segments_before, files_before = segments(), shared_memory_files()
+    server = started()
+    data = data_folder(server)
+    thread = busy(server)
+    assert segments() - segments_before
+    os.kill(server.resource.pid, signal.SIGKILL)
+    assert eventually(lambda: not server.resource.alive())
+    assert processes_in(data), "the busy backend ought to survive its server"
+    server.resource.stop()
+    assert segments() <= segments_before
+    assert shared_memory_files() <= files_before
+    assert processes_in(data) == set()
+    assert list(box_folder.iterdir()) == []
+    thread.join(5.0)
+
+
+def test_a_killed_server_keeps_what_was_acknowledged(started: Start, trail: Any) -> None:
+    server = started()
+    server.ask("CREATE TABLE t AS SELECT generate_series(1, 1000) AS x")
+    thread = busy(server)
+    pid, port = server.resource.pid, server.lease.address.port
+    server.resource.kill()
+    assert not server.resource.alive()
+    with pytest.raises(pg8000.native.InterfaceError):
+        server.ask("SELECT 1")
+    server.resource.restart()
+    assert server.resource.pid != pid
+    assert server.lease.address.port == port
+    assert server.ask("SELECT count(*) FROM t") == 1000
+    assert trail.names()[-2:] == ["postgres.killed", "postgres.restarted"]
+    thread.join(5.0)
+
+
+def test_a_server_killed_by_somebody_can_be_started_again(started: Start) -> None:
+    server = started()
+    server.ask("CREATE TABLE t (x int)")
+    thread = busy(server)
+    os.kill(server.resource.pid, signal.SIGKILL)
+    assert eventually(lambda: not server.resource.alive())
+    server.resource.restart()
+    assert server.ask("SELECT count(*) FROM t") == 0
+    thread.join(5.0)
+
+
+def test_a_restart_of_a_healthy_server_is_orderly(started: Start, tmp_path: Path) -> None:
+    server = started(settings={"log_min_messages": "log"})
+    server.ask("CREATE TABLE t (x int)")
+    server.resource.restart()
+    assert server.ask("SELECT count(*) FROM t") == 0
+    assert "automatic recovery in progress" not in (tmp_path / "server.log").read_text()
+
+
+def test_killing_one_server_doesnt_harm_its_neighbour(started: Start) -> None:
+    victim, neighbour = started(), started()
+    pid = neighbour.resource.pid
+    victim.resource.kill()
+    victim.resource.stop()
+    assert neighbour.resource.pid == pid
+    assert neighbour.ask("SELECT 1") == 1
+
+
+def test_a_paused_server_doesnt_answer_until_it_is_resumed(started: Start, trail: Any) -> None:
+    server = started()
+    server.resource.pause()
+    with pytest.raises(ResourceError, match=r"a/postgres didn't answer within 0\.2 s"):
+        server.resource.wait_healthy(0.2)
+    server.resource.resume()
+    server.resource.wait_healthy(5.0)
+    assert server.ask("SELECT 1") == 1
+    assert trail.names()[-2:] == ["postgres.paused", "postgres.resumed"]
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_a_paused_server_can_be_ended(started: Start, end: str) -> None:
+    server = started()
+    data = data_folder(server)
+    server.resource.pause()
+    begun = time.monotonic()
+    getattr(server.resource, end)()
+    assert time.monotonic() - begun < 2.0
+    assert processes_in(data) == set()
+
+
+def test_a_server_deaf_to_its_signal_is_killed(started: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres_server, "STOP_SECONDS", 0.1)
+    segments_before = segments()
+    server = started()
+    data = data_folder(server)
+    # Stopped behind noxlib's back: SIGQUIT stays pending.
+    os.kill(server.resource.pid, signal.SIGSTOP)
+    server.resource.stop()
+    assert processes_in(data) == set()
+    assert segments() <= segments_before
+
+
+def test_a_stopped_server_cant_be_used(postgres_order: Callable[..., PostgresOrder]) -> None:
+    resource = PostgresResource(postgres_order())
+    for verb in (resource.kill, resource.restart, resource.pause, resource.resume):
+        with pytest.raises(ResourceError, match="a/postgres isn't started"):
+            verb()
+
+
+def test_pausing_a_dead_server_is_no_error(started: Start) -> None:
+    server = started()
+    server.resource.kill()
+    server.resource.pause()
+    server.resource.resume()
+    assert not server.resource.alive()
+
+
+def test_a_folder_without_a_server_has_no_remains(tmp_path: Path) -> None:
+    segments_before = segments()
+    postgres_remains.remove(tmp_path)
+    (tmp_path / "postmaster.pid").write_text("1\n2\n3\n4\n5\n6\n\nready\n")
+    postgres_remains.remove(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert segments() == segments_before
+
+
+def test_a_foreign_segment_with_the_same_id_is_left_alone(started: Start, tmp_path: Path) -> None:
+    server = started()
+    lines = (data_folder(server) / "postmaster.pid").read_text().splitlines()
+    key, segment = map(int, lines[6].split())
+    lines[6] = f"{key + 1} {segment}"
+    (tmp_path / "postmaster.pid").write_text("\n".join(lines))
+    postgres_remains.remove(tmp_path)
+    assert str(segment) in segments()
