@@ -91,18 +91,19 @@ def _candidates(version: str) -> Iterator[Path]:
 
 
 def _places(short: str) -> Iterator[Path]:
-    """Yield paths where an interpreter of major.minor may be; "*" for any version."""
+    """Yield paths where an interpreter of major.minor may be; "" for any version."""
+    pattern = f"{short or 3}*"
     on_path = [Path(item) for item in os.environ.get("PATH", "").split(os.pathsep) if item.startswith("/")]
     folders = [*on_path, *(Path(item) for item in _FIXED_FOLDERS)]
     for folder in folders:
         yield from _interpreters(folder, short)
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
-    for version in _newest_first(pyenv, f"{short}*"):
+    for version in _newest_first(pyenv, pattern):
         yield version / "bin" / "python"
     for root in (Path("/opt/homebrew/opt"), Path("/usr/local/opt")):
-        for version in _newest_first(root, f"python@{short}"):
+        for version in _newest_first(root, f"python@{pattern}"):
             yield from _interpreters(version / "bin", short)
-    for version in _newest_first(_uv_folder(), f"cpython-{short}*"):
+    for version in _newest_first(_uv_folder(), f"cpython-{pattern}"):
         yield from _interpreters(version / "bin", short)
     for folder in folders:
         yield folder / "python3"
@@ -110,7 +111,7 @@ def _places(short: str) -> Iterator[Path]:
 
 
 def _interpreters(folder: Path, short: str) -> list[Path]:
-    if short != "*":
+    if short:
         return [folder / f"python{short}"]
     found = folder.glob("python3.*")
     return sorted(path for path in found if path.name.removeprefix("python3.").isdigit())
@@ -146,7 +147,7 @@ def _probe(path: Path) -> Interpreter | None:
 
 def _not_found(version: str) -> PythonNotFoundError:
     found: dict[str, str] = {}
-    for candidate in _candidates("*"):
+    for candidate in _candidates(""):
         if interpreter := _probe(candidate):
             found.setdefault(interpreter.version, interpreter.path)
     ordered = sorted(found, key=lambda item: [int(part) for part in item.split(".")])
