@@ -139,6 +139,16 @@ def test_a_paused_server_doesnt_answer_until_it_is_resumed(started: Start, trail
     assert trail.names()[-2:] == ["postgres.paused", "postgres.resumed"]
 
 
+def test_waiting_for_a_killed_server_ends_when_it_is_back(started: Start) -> None:
+    server = started()
+    server.resource.kill()
+    later = threading.Timer(0.2, server.resource.restart)
+    later.start()
+    server.resource.wait_healthy(10.0)
+    later.join()
+    assert server.ask("SELECT 1") == 1
+
+
 @pytest.mark.parametrize("end", ["stop", "kill"])
 def test_a_paused_server_can_be_ended(started: Start, end: str) -> None:
     server = started()
