@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from sqlalchemy import Engine, text
 
 MONEY_MADE = "SELECT currency FROM entries GROUP BY currency HAVING sum(amount) <> 0"
@@ -46,3 +48,13 @@ def transfers_with_key(engine: Engine, key: str) -> int:
     with engine.connect() as connection:
         query = text("SELECT count(*) FROM transfers WHERE idempotency_key = :key")
         return int(connection.execute(query, {"key": key}).scalar_one())
+
+
+def wait_for_a_blocked_backend(engine: Engine) -> None:
+    """Return when some transaction waits for a lock that another one holds."""
+    query = text("SELECT count(*) FROM pg_stat_activity WHERE cardinality(pg_blocking_pids(pid)) > 0")
+    deadline = time.monotonic() + 10
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        while not connection.execute(query).scalar_one():
+            assert time.monotonic() < deadline, "nobody came to wait for a lock"
+            time.sleep(0.02)

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 
 import httpx2
 import pytest
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, select
 
 from cs1 import logs, server
 from cs1.schema import accounts
+from ledger_audit import wait_for_a_blocked_backend
 from ledger_client import LedgerClient
 
 RUNNING = "Uvicorn running on "
@@ -67,16 +68,6 @@ def test_the_process_finishes_what_it_has_begun_when_it_is_asked_to_stop(
     assert ledger.balance(bela) == 60
     requests = [line for line in server.lines if line["message"] == "request"]
     assert [(line["path"], line["status"]) for line in requests] == [("/transfers", 201)]
-
-
-def wait_for_a_blocked_backend(engine: Engine) -> None:
-    query = text("SELECT count(*) FROM pg_stat_activity WHERE cardinality(pg_blocking_pids(pid)) > 0")
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for _ in range(500):
-            if connection.execute(query).scalar_one():
-                return
-            connection.execute(text("SELECT pg_sleep(0.02)"))
-    pytest.fail("the transfer never came to wait for the lock")
 
 
 def test_the_process_is_built_from_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
