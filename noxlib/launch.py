@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import subprocess
 import threading
@@ -15,65 +16,38 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from noxlib.errors import NoxlibError
+from noxlib.errors import NoxlibError, RecordError
+from noxlib.redaction import Redactor
+
+if TYPE_CHECKING:
+    import psutil
+
+__all__ = [
+    "PIPE",
+    "TAIL_BYTES",
+    "Child",
+    "Completed",
+    "Credentials",
+    "Redactor",
+    "Setting",
+    "descendants",
+    "kill",
+    "reap_orphans",
+    "restore_default_signals",
+    "run",
+    "start",
+]
 
 _starting = threading.Lock()
 _known: set[int] = set()
 TAIL_BYTES = 64 * 1024
 PIPE = subprocess.PIPE
 _RESTORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+_UNKILLABLE = 10.0  # seconds; a process in uninterruptible sleep can't be waited for
 
 Sink = Callable[[bytes], object]
-
-
-class Redactor:
-    """Replace secrets in a stream of bytes, also where a secret is cut by a chunk's end."""
-
-    MASK = b"[redacted]"
-
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        """Take the secrets; further ones may be added while the stream runs."""
-        self._secrets: list[bytes] = []
-        self._held = b""
-        self.add(secrets)
-
-    def add(self, secrets: Iterable[str]) -> None:
-        """Redact these too. Empty strings are ignored."""
-        found = {item.encode() for item in secrets if item} | set(self._secrets)
-        self._secrets = sorted(found, key=len, reverse=True)
-
-    def feed(self, chunk: bytes) -> bytes:
-        """Return what can be shown of all that came so far."""
-        data = self._replace(self._held + chunk)
-        keep = self._unfinished(data)
-        self._held = data[len(data) - keep :]
-        return data[: len(data) - keep]
-
-    def flush(self) -> bytes:
-        """Return what was held back, at the stream's end."""
-        held, self._held = self._held, b""
-        return self._replace(held)
-
-    def text(self, value: str) -> str:
-        """Redact one whole text."""
-        return self._replace(value.encode()).decode(errors="replace")
-
-    def _replace(self, data: bytes) -> bytes:
-        for secret in self._secrets:
-            data = data.replace(secret, self.MASK)
-        return data
-
-    def _unfinished(self, data: bytes) -> int:
-        """Return the length of the longest end of `data` that a secret could begin with."""
-        longest = 0
-        for secret in self._secrets:
-            for size in range(min(len(secret) - 1, len(data)), longest, -1):
-                if secret.startswith(data[-size:]):
-                    longest = size
-                    break
-        return longest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,10 +70,10 @@ class Completed:
 
     def describe(self, log: Path | None = None, lines: int = 15) -> str:
         """Return command, exit code, last lines and the log's place, for an error message."""
-        how = "ran out of time" if self.timed_out else f"ended with exit code {self.code}"
+        how = "ran out of time" if self.timed_out else f"ended {_how(self.code)}"
         tail = [f"    {line}" for line in self.output.rstrip().splitlines()[-lines:]]
         where = [f"  log: {log}"] if log else []
-        return "\n".join([f"`{' '.join(self.command)}` {how}", *tail, *where])
+        return "\n".join([f"`{shlex.join(self.command)}` {how}", *tail, *where])
 
 
 class Child:
@@ -125,30 +99,42 @@ class Child:
 
     def wait(self, timeout: float | None = None) -> int | None:
         """Wait for the end and return the exit code; None when `timeout` seconds were too few."""
-        try:
-            code = self._popen.wait(timeout)
-        except subprocess.TimeoutExpired:
+        if not self._ended(timeout):
             return None
         if self._pump:
             # A grandchild may hold the pipe open long after its parent has gone.
             self._pump.join(timeout=1.0)
-        return code
+        return self._popen.returncode
 
     def send(self, number: int) -> None:
-        """Send a signal to the whole process group."""
+        """Send a signal to the whole process group, also when its first process has ended."""
+        if self._popen.returncode is not None and _exists(self.pid):
+            return  # the number was given away: no process of ours can lead that group
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
 
     def stop(self, grace: float = 5.0, first: int = signal.SIGTERM) -> int:
-        """End the whole tree: `first`, and SIGKILL for what is left after `grace` seconds."""
-        tree = descendants(self.pid)
+        """End the whole tree: `first`, and SIGKILL for what is left after `grace` seconds.
+
+        A descendant that has left the group is found as long as its line of parents up to this
+        process was alive when `stop` was called; the box sweeps up what has slipped out before.
+        """
+        tree = _tree({self.pid}) if self.code is None else {}
         if self.code is None:
             self.send(first)
-            if self.wait(grace) is None:
-                tree |= descendants(self.pid)
+            self._ended(grace)
         self.send(signal.SIGKILL)
-        kill(tree)
-        return self.wait() or 0
+        _end(tree)
+        code = self.wait(_UNKILLABLE)
+        return -signal.SIGKILL if code is None else code
+
+    def _ended(self, timeout: float | None) -> bool:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._popen.wait(timeout)
+            with _starting:
+                _known.discard(self.pid)  # an orphan may get the same number later
+            return True
+        return False
 
     def attach(self, stream: IO[bytes], sinks: Sequence[Sink], redactor: Redactor | None) -> None:
         """Copy `stream` to the sinks from now on."""
@@ -171,11 +157,7 @@ def reap_orphans() -> None:
 
 def descendants(pid: int) -> set[int]:
     """Return the pids of all children of `pid`, and of theirs."""
-    import psutil  # noqa: PLC0415  17 ms that most sessions never need
-
-    with contextlib.suppress(psutil.Error):
-        return {child.pid for child in psutil.Process(pid).children(recursive=True)}
-    return set()
+    return set(_tree({pid})) - {pid}
 
 
 def kill(pids: Iterable[int]) -> None:
@@ -183,6 +165,53 @@ def kill(pids: Iterable[int]) -> None:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
+
+
+def _tree(pids: Iterable[int]) -> dict[int, psutil.Process]:
+    """Return processes and all their descendants, each with its identity beside its number."""
+    import psutil  # noqa: PLC0415  17 ms that most sessions never need
+
+    found: dict[int, psutil.Process] = {}
+    for pid in pids:
+        with contextlib.suppress(psutil.Error):
+            top = psutil.Process(pid)
+            found[pid] = top
+            found.update({child.pid: child for child in top.children(recursive=True)})
+    return found
+
+
+def _end(tree: Mapping[int, psutil.Process]) -> None:
+    """Send SIGKILL to processes, and to what they start meanwhile; a reused number is spared."""
+    import psutil  # noqa: PLC0415  as above
+
+    left = [process for process in tree.values() if process.is_running()]
+    seen = set(left)
+    while left:
+        process = left.pop()
+        with contextlib.suppress(psutil.Error):
+            process.suspend()  # what stands still has no further children
+            born = [child for child in process.children() if child not in seen]
+            process.kill()
+            left += born
+            seen |= set(born)
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _how(code: int) -> str:
+    if code >= 0:
+        return f"with exit code {code}"
+    with contextlib.suppress(ValueError):
+        return f"by {signal.Signals(-code).name}"
+    return f"by signal {-code}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,22 +234,23 @@ def start(command: Sequence[str], setting: Setting | None = None) -> Child:
     Raises NoxlibError when the program can't be started at all.
     """
     setting = setting or Setting()
+    # Opened first: a log that can't be written must not leave a process behind.
+    sinks = [setting.sink] if setting.sink else []
+    if setting.log is not None:
+        sinks.append(_log_sink(setting.log))
     try:
         with _starting:
-            popen = _popen(command, setting)
-    except OSError as error:
-        raise NoxlibError(f"`{' '.join(command)}` could not be started: {error}") from error
+            popen = _popen(command, setting, piped=bool(sinks))
+    except (OSError, ValueError) as error:  # ValueError: a NUL in an argument or a variable
+        _give(sinks, b"")
+        raise NoxlibError(f"`{shlex.join(command)}` could not be started: {error}") from error
     child = Child(popen, command)
     if popen.stdout is not None:
-        sinks = [setting.sink] if setting.sink else []
-        if setting.log is not None:
-            sinks.append(_log_sink(setting.log))
         child.attach(popen.stdout, sinks, setting.redactor)
     return child
 
 
-def _popen(command: Sequence[str], setting: Setting) -> subprocess.Popen[bytes]:
-    piped = setting.log is not None or setting.sink is not None
+def _popen(command: Sequence[str], setting: Setting, *, piped: bool) -> subprocess.Popen[bytes]:
     identity: dict[str, Any] = {}
     if setting.credentials:
         identity = {"user": setting.credentials.uid, "group": setting.credentials.gid, "extra_groups": []}
@@ -256,7 +286,7 @@ def run(command: Sequence[str], setting: Setting | None = None, *, timeout: floa
     setting = setting or Setting()
     outer = setting.sink
     begun = time.monotonic()
-    child = start(command, _with_sink(setting, keep))
+    child = start(command, replace(setting, sink=keep))
     try:
         code = child.wait(timeout)
     except BaseException:
@@ -265,6 +295,7 @@ def run(command: Sequence[str], setting: Setting | None = None, *, timeout: floa
     timed_out = code is None
     if code is None:
         code = child.stop(grace=2.0)
+    child.send(signal.SIGKILL)  # what it left running in the background
     return Completed(
         command=tuple(command),
         code=code,
@@ -274,13 +305,15 @@ def run(command: Sequence[str], setting: Setting | None = None, *, timeout: floa
     )
 
 
-def _with_sink(setting: Setting, sink: Sink) -> Setting:
-
-    return replace(setting, sink=sink)
-
-
 def _log_sink(path: Path) -> Sink:
-    stream = path.open("ab", buffering=0)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stream = path.open("ab", buffering=0)
+    except OSError as error:
+        raise RecordError(
+            f"{path}: can't be written: {error.strerror}",
+            remedy="free some space on that disk, or make the folder yours",
+        ) from error
 
     def write(chunk: bytes) -> None:
         # A full disk must not end the test run; the gate will miss the evidence and say so.
@@ -294,19 +327,22 @@ def _log_sink(path: Path) -> Sink:
 
 
 def _pump(stream: IO[bytes], sinks: Sequence[Sink], redactor: Redactor | None) -> None:
-    redactor = redactor or Redactor()
+    redactor = redactor.twin() if redactor else Redactor()
     descriptor = stream.fileno()
     while chunk := os.read(descriptor, 65536):
-        shown = redactor.feed(chunk)
-        if shown:
-            for sink in sinks:
-                sink(shown)
-    rest = redactor.flush()
-    for sink in sinks:
-        if rest:
-            sink(rest)
-        sink(b"")
+        if shown := redactor.feed(chunk):
+            _give(sinks, shown)
+    if rest := redactor.flush():
+        _give(sinks, rest)
+    _give(sinks, b"")  # the end
     stream.close()
+
+
+def _give(sinks: Sequence[Sink], shown: bytes) -> None:
+    for sink in sinks:
+        # A terminal that was closed must not block the child on a full pipe.
+        with contextlib.suppress(OSError, ValueError):
+            sink(shown)
 
 
 def restore_default_signals() -> None:
