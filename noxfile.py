@@ -14,6 +14,18 @@ bootstrap.ensure(__file__)
 
 import nox
 
+from noxlib.environment import build_tool
 from noxlib.sessions import generate_sessions
 
 generate_sessions("services.toml")
+
+
+@nox.session(python=False, default=False)
+def lint(session: nox.Session) -> None:
+    """Check the code: ruff, mypy --strict, codespell, in the versions of requirements.lock."""
+    lock = Path("requirements.lock").read_text(encoding="utf-8")
+    tools = build_tool("lint", lock.splitlines(), Path(".nox/noxlib").resolve(), session.log)
+    session.run(f"{tools}/ruff", "check", ".", external=True)
+    session.run(f"{tools}/ruff", "format", "--check", ".", external=True)
+    session.run(f"{tools}/mypy", "noxlib", "noxfile.py", external=True)
+    session.run(f"{tools}/codespell", "noxlib", "docs", "README.md", "CONTRIBUTING.md", external=True)

@@ -189,7 +189,8 @@ def _loopback_up() -> None:
 def free_port() -> int:
     """Return a port that nobody listens on now. The caller must be ready to lose the race for it."""
     start = int.from_bytes(os.urandom(2), "big") % len(PORTS)
-    for port in (*PORTS[start:], *PORTS[:start]):
+    candidates: tuple[int, ...] = (*PORTS[start:], *PORTS[:start])
+    for port in candidates:
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):

@@ -277,8 +277,9 @@ def summary(record: Record) -> list[str]:
     evidence = record.evidence
     word = "passed" if record.verdict.passed else "failed"
     tests = ", ".join(f"{count} {name}" for name, count in record.counts.items() if count)
+    ran = next((each.summary for each in record.verdict.findings if each.gate == "tests"), "no tests")
     facts = [
-        tests or "no tests",
+        tests or ran,
         *([f"coverage {record.coverage:.1f} %"] if record.coverage is not None else []),
         f"{record.seconds:.1f} s",
         f"{evidence.box} box" + (", open network" if evidence.network == "open" else ""),

@@ -23,8 +23,8 @@ def built_in() -> Table:
     """Return noxlib's own defaults, with the model's values."""
     from pydantic import TypeAdapter  # noqa: PLC0415  beside its only use
 
+    from noxlib.config.file import toml  # noqa: PLC0415
     from noxlib.config.shape import BuiltIn  # noqa: PLC0415
-    from noxlib.config.syntax import toml  # noqa: PLC0415
 
     adapter: TypeAdapter[Any] = TypeAdapter(BuiltIn)
     defaults: Table = adapter.validate_python(toml().loads(DEFAULTS.read_text("utf-8")))

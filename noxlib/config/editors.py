@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from noxlib.config import quantities, shape
 from noxlib.config.building import DEFAULTS
-from noxlib.config.syntax import toml
+from noxlib.config.file import toml
 
 _DEFAULTS = {
     "Platform": "platform",

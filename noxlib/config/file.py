@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import stat
+import sys
 from pathlib import Path
+from types import ModuleType
 
 from noxlib.errors import ConfigError
 
@@ -35,3 +37,10 @@ def shown(path: Path) -> str:
     here = Path.cwd()
     text = str(path.relative_to(here) if path.is_relative_to(here) else path)
     return text if text.isprintable() else ascii(text)[1:-1]
+
+
+def toml() -> ModuleType:
+    """Import the TOML parser: tomllib, or tomli on Python 3.10."""
+    import importlib  # noqa: PLC0415  only when services.toml changed
+
+    return importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")

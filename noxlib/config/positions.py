@@ -98,7 +98,7 @@ def _unquoted(key: str) -> str:
         return key
     if "\\" not in key:
         return key[1:-1]
-    from noxlib.config.syntax import toml  # noqa: PLC0415  a rare case
+    from noxlib.config.file import toml  # noqa: PLC0415  a rare case
 
     try:
         name: str = next(iter(toml().loads(f"{key} = 0")))

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
-from types import ModuleType
 from typing import Any
 
-from noxlib.config.file import EXAMPLE
+from noxlib.config.file import EXAMPLE, toml
 from noxlib.config.positions import Path as Position
 from noxlib.config.positions import line_of, positions, scan
 from noxlib.config.problems import Source, dotted
@@ -19,13 +17,6 @@ _INTEGER_BITS = 63
 _BOM = "\ufeff"
 _PLACE = re.compile(r"(?P<fault>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)")
 _TWICE = ("Cannot overwrite", "Cannot declare", "Duplicate inline", "Cannot mutate", "Cannot redefine")
-
-
-def toml() -> ModuleType:
-    """Import the TOML parser: tomllib, or tomli on Python 3.10."""
-    import importlib  # noqa: PLC0415  only when services.toml changed
-
-    return importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
 
 def decode(data: bytes, place: str) -> Source:

@@ -81,7 +81,7 @@ def race_asyncio(
 
 
 async def _gathered(work: Sequence[Coroutine[Any, Any, object]]) -> list[Any]:
-    return await asyncio.gather(*work, return_exceptions=True)
+    return list(await asyncio.gather(*work, return_exceptions=True))
 
 
 class _ShuffledLoop(asyncio.SelectorEventLoop):
@@ -248,4 +248,4 @@ def _tracing(traced: Traced) -> Iterator[None]:
     try:
         yield
     finally:
-        threading.settrace(before)  # type: ignore[arg-type]
+        threading.settrace(before)

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol, cast
 
 from noxlib import protocol
 from noxlib.errors import NoxlibError, ProtocolError
@@ -120,7 +120,7 @@ class _Handler(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         while True:
             try:
-                frame = protocol.read_frame(self.rfile)
+                frame = protocol.read_frame(cast(BinaryIO, self.rfile))
                 if frame is None:
                     return
                 response = self.server.answer(protocol.decode(Request, frame))

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[2] / "noxlib"
 LAYERS: dict[str, int] = {
     **dict.fromkeys(("", "errors", "model", "protocol", "redaction", "templates"), 0),
     **dict.fromkeys(("files", "launch", "plan", "inputs", "records", "config", "coverage_config"), 1),
-    **dict.fromkeys(("coverage_lines",), 1),
+    **dict.fromkeys(("coverage_data", "coverage_lines"), 1),
     **dict.fromkeys(("box", "session_environment"), 2),
     **dict.fromkeys(("environment", "resources", "suites", "gates", "report"), 3),
     **dict.fromkeys(("supervisor", "suite_run", "run", "listing", "coverage_session"), 4),
@@ -28,7 +28,7 @@ HOMES = {
     "pytest": ("pytest_plugin", "testing"),
     "_pytest": ("pytest_plugin",),
     "locust": (),
-    "coverage": ("gates.coverage", "report", "coverage_lines"),
+    "coverage": ("coverage_data",),
     "subprocess": ("launch",),
 }
 PLUGIN_MAY = {"noxlib.errors", "noxlib.model", "noxlib.protocol", "noxlib.pytest_plugin", "noxlib"}
