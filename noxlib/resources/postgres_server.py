@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import shutil
 import signal
 import time
@@ -129,6 +130,14 @@ class Server(Postgresql):  # type: ignore[misc]  # the library has no types
 
     def initialize_database(self) -> None:
         """Make a UTF-8 cluster as the server's user, whatever LANG says."""
+        uid = self.order.credentials.uid if self.order.credentials else os.geteuid()
+        try:
+            pwd.getpwuid(uid)
+        except KeyError:
+            raise ResourceError(
+                f"PostgreSQL's initdb wants a user with a name, and the number {uid} has none here",
+                remedy="add a line for it to /etc/passwd, or run nox as a user that is there",
+            ) from None
         locale = f"--locale={self.order.locale}"
         words = ["-U", SUPERUSER, "-A", "trust", "-E", "UTF8", locale, "--no-sync", "--wal-segsize=1"]
         self._command([self.initdb, "-D", str(self.data), "--lc-messages=C", *words])

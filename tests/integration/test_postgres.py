@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import socket
 import time
 import warnings
@@ -240,6 +241,18 @@ def test_a_folder_too_deep_for_a_socket_is_named(postgres_order: Order, box_fold
 def test_a_locale_that_the_machine_lacks_is_an_error_with_initdbs_words(postgres_order: Order) -> None:
     with pytest.raises(ResourceError, match="invalid locale name"):
         PostgresResource(postgres_order(locale="xx_XX")).start()
+
+
+def test_a_user_without_a_name_is_told_what_initdb_wants(
+    postgres_order: Order, box_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    with pytest.raises(ResourceError, match="wants a user with a name") as caught:
+        PostgresResource(postgres_order(cache=box_folder / "fresh")).start()
+    assert "/etc/passwd" in caught.value.remedy
 
 
 def test_a_stop_takes_no_tenth_of_a_second_and_removes_all(postgres_order: Order, box_folder: Path) -> None:

@@ -105,7 +105,7 @@ print(json.dumps(names))
 """
     logs = [cache.parent / "log1", cache.parent / "log2"]
     said: list[bytearray] = [bytearray(), bytearray()]
-    root = str(Path(__file__).parents[2])
+    root = os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])
     children = [
         launch.start(
             [sys.executable, "-c", script, str(log)],
