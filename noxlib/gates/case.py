@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,6 @@ def read_json(path: Path) -> Any:
         return None
 
 
-@cache
+@lru_cache(maxsize=8)
 def _parsed(path: Path, _version: int) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))

@@ -2,83 +2,96 @@
 
 from __future__ import annotations
 
-import io
-from functools import cache
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from noxlib.coverage_lines import closing_lines
+from noxlib.coverage_data import combined, data_files
+from noxlib.coverage_lines import closing_lines, shown
+from noxlib.errors import GateError
 from noxlib.gates.case import Case
 from noxlib.model import Finding
 from noxlib.plan import TYPES
 
 if TYPE_CHECKING:
-    from coverage import Coverage
+    from noxlib.coverage_data import Measured
+
+MEASURE_TIME = ("stress", "performance")  # never under coverage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    """A run's data and its total; None where there is nothing to judge, and the fault then."""
+
+    measured: Measured | None
+    percent: float | None
+    fault: str = ""
 
 
 def applies(case: Case) -> bool:
-    """Judge the measured types of services that name a source."""
-    undisturbed = not case.evidence.error and not case.evidence.interrupted
-    return undisturbed and TYPES[case.plan.type].measured and bool(case.service.source)
+    """Judge the measured types of services that name a source, and others that left data or have a gate."""
+    if case.evidence.error or case.evidence.interrupted or not case.service.source:
+        return False
+    if case.plan.type in MEASURE_TIME:
+        return False
+    wanted = TYPES[case.plan.type].measured or case.settings.fail_under is not None
+    return wanted or bool(data_files(case.folder / "coverage"))
 
 
 def judge(case: Case) -> Finding:
     """Return the share, and on failure the lines that would close the gap."""
-    percent = measured_percent(case)
-    if percent is None:
-        return Finding(
-            gate="coverage",
-            passed=False,
-            summary=f"no coverage data of {', '.join(case.service.source)} was collected",
-            details=("see that `source` names the code that the tests import",),
-        )
+    found = _of(case)
     gate = case.settings.fail_under
-    if gate is None:
-        return Finding(gate="coverage", passed=True, summary=f"{percent:.2f} % (no gate for this type)")
-    summary = f"{percent:.2f} %, the gate is {gate:g} %"
     if case.posargs:
-        return Finding(
-            gate="coverage", passed=True, summary=f"{summary}; not judged: arguments narrowed the run"
-        )
-    if percent >= gate:
-        return Finding(gate="coverage", passed=True, summary=summary)
-    cov = _loaded(case.folder)
-    assert cov is not None  # noqa: S101  there is a percentage
-    details = closing_lines(cov, case.service_folder, gate)
-    return Finding(gate="coverage", passed=False, summary=summary, details=tuple(details))
+        share = "no data" if found.percent is None else f"{shown(found.percent)} %"
+        return _finding(True, f"{share}; not judged: arguments after `--` may have narrowed the run")
+    if found.measured is None or found.percent is None:
+        return _finding(False, f"coverage data missing: {found.fault}", _remedy(case))
+    if gate is None:
+        return _finding(True, f"{shown(found.percent)} % (no gate for this type)")
+    summary = f"{shown(found.percent)} %, the gate is {gate:g} %"
+    if found.percent >= gate:
+        return _finding(True, summary)
+    lines = closing_lines(found.measured.details(), case.service_folder, gate)
+    return _finding(False, summary, ("these lines would close the gap:", *(f"  {each}" for each in lines)))
 
 
 def measured_percent(case: Case) -> float | None:
     """Return coverage.py's total for this run; None when it isn't measured or has no data."""
-    return _percent(case.folder) if applies(case) else None
+    return _of(case).percent if applies(case) else None
 
 
-@cache
-def _percent(folder: Path) -> float | None:
-    cov = _loaded(folder)
-    if cov is None:
-        return None
-    from coverage.exceptions import NoDataError  # noqa: PLC0415  lazy as its package
+def _finding(passed: bool, summary: str, details: tuple[str, ...] = ()) -> Finding:
+    return Finding(gate="coverage", passed=passed, summary=summary, details=details)
 
+
+def _remedy(case: Case) -> tuple[str, ...]:
+    return (
+        f"see that services.{case.service.name}.source names the code that the tests run,",
+        "and that the processes of the suite end by themselves or by SIGTERM",
+        f"data: {case.folder / 'coverage'}",
+    )
+
+
+def _of(case: Case) -> _Judged:
+    folder = case.folder / "coverage"
+    files = data_files(folder)
+    version = tuple((each.name, each.stat().st_mtime_ns, each.stat().st_size) for each in files)
+    return _read(folder, version, ", ".join(case.service.source))
+
+
+@lru_cache(maxsize=1)
+def _read(folder: Path, version: tuple[tuple[str, int, int], ...], source: str) -> _Judged:
+    """Combine and total; kept for the second question about the same, unchanged files."""
+    if not version:
+        return _Judged(measured=None, percent=None, fault=f"no process that runs {source} left any")
+    measured = combined(folder / "rcfile", [folder / name for name, _, _ in version])
+    if measured.broken:
+        return _Judged(measured=None, percent=None, fault="; ".join(measured.broken))
+    if not measured.ran:
+        return _Judged(measured=None, percent=None, fault=f"not one line of {source} was run")
     try:
-        return float(cov.report(file=io.StringIO(), ignore_errors=True))
-    except NoDataError:
-        return None
-
-
-@cache
-def _loaded(folder: Path) -> Coverage | None:
-    """Combine the data files of a run's processes, in memory; the files stay as evidence."""
-    from coverage import Coverage  # noqa: PLC0415  60 ms that only measured sessions pay
-    from coverage.exceptions import CoverageException  # noqa: PLC0415
-
-    data = folder / "coverage"
-    files = [str(each) for each in data.glob(".coverage*") if each.stat().st_size]
-    if not files:
-        return None
-    cov = Coverage(config_file=str(data / "rcfile"), data_file=None)
-    try:
-        cov.combine(files, keep=True)
-    except CoverageException:
-        return None
-    return cov if cov.get_data().measured_files() else None
+        return _Judged(measured=measured, percent=measured.total())
+    except GateError as error:
+        return _Judged(measured=None, percent=None, fault=f"{error.message}; {error.remedy}")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from fnmatch import fnmatchcase
 
 from noxlib.gates.case import Case, outcomes
 from noxlib.model import Approval, Finding, Outcome
 
 KINDS = {"skipped": ("skip", "capability"), "xfailed": ("xfail",), "xpassed": ("xfail",)}
+NAMED = 10  # tests that are named
+PROPOSED_DAYS = 90
 
 
 def applies(case: Case) -> bool:
@@ -18,21 +21,21 @@ def applies(case: Case) -> bool:
 
 def judge(case: Case) -> Finding:
     """Return the skips that nobody answers for, with the block to paste."""
-    details: list[str] = []
-    approved = 0
-    for outcome in outcomes(case) or ():
-        if outcome.outcome in KINDS:
-            fault = _fault(outcome, case)
-            approved += not fault
-            details += fault
-    if details:
-        return Finding(
-            gate="skips",
-            passed=False,
-            summary="a test was skipped, or failed as expected, without an approval",
-            details=tuple(details),
-        )
-    return Finding(gate="skips", passed=True, summary=f"{approved} approved" if approved else "none")
+    judged = [each for each in outcomes(case) or () if each.outcome in KINDS]
+    faults = [fault for each in judged if (fault := _fault(each, case))]
+    if not faults:
+        summary = f"{len(judged)} approved" if judged else "none"
+        return Finding(gate="skips", passed=True, summary=summary)
+    details = [line for fault in faults[:NAMED] for line in fault]
+    if len(faults) > NAMED:
+        details.append(f"... and {len(faults) - NAMED} more")
+    tests = f"{len(faults)} test" + ("s" if len(faults) > 1 else "")
+    return Finding(
+        gate="skips",
+        passed=False,
+        summary=f"{tests} skipped, or failed as expected, without an approval that holds",
+        details=tuple(details),
+    )
 
 
 def _fault(outcome: Outcome, case: Case) -> list[str]:
@@ -43,20 +46,26 @@ def _fault(outcome: Outcome, case: Case) -> list[str]:
         latest = max(matching, key=lambda each: each.expires)
         return [
             f"{outcome.outcome}: {outcome.test}",
-            f"its approval ({latest.issue}, {latest.owner}) expired on {latest.expires}",
+            f"its approval ({latest.issue}, {latest.owner}) has been void since {latest.expires}",
             "mend the test, or renew the approval in services.toml",
         ]
+    passes = outcome.outcome == "xpassed"
     return [
         f"{outcome.outcome}: {outcome.test}: {outcome.reason}",
-        "mend the test, or add this to services.toml:",
+        f"{'it passes: remove its mark' if passes else 'mend the test'}, or add this to services.toml:",
         f"  [[services.{case.service.name}.approvals]]",
-        f'  test = "{outcome.test}"',
+        f"  test = {_toml(outcome.test)}",
         f'  kind = "{KINDS[outcome.outcome][0]}"',
         '  issue = "#..."',
-        f"  reason = {outcome.reason!r}",
+        f"  reason = {_toml(outcome.reason or '...')}",
         '  owner = "..."',
-        f"  expires = {case.today + dt.timedelta(days=90)}",
+        f"  expires = {case.today + dt.timedelta(days=PROPOSED_DAYS)}",
     ]
+
+
+def _toml(text: str) -> str:
+    """Return a basic string of one line: JSON's, but for the one control character that JSON lets through."""
+    return json.dumps(" ".join(text.split()), ensure_ascii=False).replace("\x7f", "\\u007F")
 
 
 def _matches(approval: Approval, outcome: Outcome, case: Case) -> bool:

@@ -13,29 +13,28 @@ def applies(case: Case) -> bool:
 
 def judge(case: Case) -> Finding:
     """Return how much ran; nothing is a failure, also when the command's exit code was 0."""
-    load = read_json(case.folder / "load.json") if case.plan.type == "stress" else None
-    if load is not None:
-        return _load(load)
     ends = outcomes(case)
+    if ends is None and case.plan.type == "stress" and (case.folder / "load.json").is_file():
+        return _load(read_json(case.folder / "load.json") or {})
     if ends is None and case.settings.command and not case.evidence.suite_exit:
         return Finding(gate="tests", passed=True, summary="run by a command of its own, not by pytest")
     ran = [each for each in ends or () if each.outcome != "skipped"]
     if ran:
-        return Finding(gate="tests", passed=True, summary=f"{len(ran)} tests ran")
+        return Finding(gate="tests", passed=True, summary=f"{len(ran)} ran")
     where = ", ".join(case.settings.paths or (f"tests/{case.plan.type}",))
-    return Finding(
-        gate="tests",
-        passed=False,
-        summary=f"no test ran in {where}: a declared type must have one",
-        details=(f"write one, or set {case.place}.enabled = false",),
-    )
+    if ends:
+        summary = f"all {len(ends)} tests in {where} were skipped, nothing ran"
+        remedy = f"make one run, or set {case.place}.enabled = false until one can"
+    else:
+        summary = f"no test in {where}: a declared type must have one"
+        remedy = f"write one, or set {case.place}.enabled = false"
+    return Finding(gate="tests", passed=False, summary=summary, details=(remedy,))
 
 
 def _load(load: dict[str, int]) -> Finding:
-    done = load["requests"] + load["iterations"]
-    word = "requests" if load["requests"] else "iterations"
-    if done:
-        return Finding(gate="tests", passed=True, summary=f"{done} {word}")
+    for word in ("requests", "iterations"):
+        if count := load.get(word, 0):
+            return Finding(gate="tests", passed=True, summary=f"{count} {word}")
     return Finding(
         gate="tests",
         passed=False,

@@ -1,25 +1,25 @@
 """The coverage of all types of all services: each service's total against its gate.
 
 Each service is combined by itself, with its own path map and exclusions, so that the same
-relative path in two services stays two files; nothing is merged across services.
+relative path in two services stays two files. Only then are the reports put together, by paths
+relative to the repository.
 """
 
 from __future__ import annotations
 
-import io
-import shutil
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from noxlib import coverage_config
-from noxlib.coverage_lines import closing_lines
-from noxlib.model import Platform
-from noxlib.report import writers
-
-if TYPE_CHECKING:
-    from coverage import Coverage
+from noxlib.coverage_data import Measured, combined, data_files
+from noxlib.coverage_lines import closing_lines, shown
+from noxlib.errors import GateError
+from noxlib.files import locked
+from noxlib.model import Platform, Service
+from noxlib.report import merge, writers
+from noxlib.report.row import Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,23 +45,6 @@ class ReportOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One service's line of the report; None is "no data"."""
-
-    service: str
-    types: dict[str, float | None]
-    combined: float | None
-    gate: float
-    faults: tuple[str, ...]
-    closing: tuple[str, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Nothing is missing or stale, and the gate is reached."""
-        return not self.faults
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Whether every gate held, and the report as text."""
 
@@ -70,52 +53,59 @@ class Report:
 
 
 def coverage_report(order: ReportOrder) -> Report:
-    """Combine, judge and write; the report's folder is replaced as a whole."""
-    aside = order.folder.with_name(f"{order.folder.name}.new")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    try:
-        rows = [_row(order, name, aside) for name in order.services]
-        writers.write_summaries(rows, aside)
-        shutil.rmtree(order.folder, ignore_errors=True)
-        aside.rename(order.folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    """Combine, judge and write; the report's folder is replaced as a whole.
+
+    Raises RecordError when it can't be written.
+    """
+    name, parent = order.folder.name, order.folder.parent
+    with (
+        locked(parent / f"{name}.lock"),
+        tempfile.TemporaryDirectory(prefix=f".{name}.", dir=parent) as aside,
+    ):
+        fresh, old, parts_folder = (Path(aside) / each for each in ("fresh", "old", "parts"))
+        fresh.mkdir()
+        parts = [parts_folder / each for each in order.services]
+        rows = [_row(order, part, fresh / "html" / part.name) for part in parts]
+        merge.write_json([each / "coverage.json" for each in parts], rows, order.root, fresh)
+        merge.write_xml([each / "coverage.xml" for each in parts], order.root, fresh)
+        writers.write_summaries(rows, fresh)
+        if order.folder.exists():
+            order.folder.rename(old)
+        fresh.rename(order.folder)
     passed = all(row.passed for row in rows)
     return Report(passed=passed, lines=[*writers.table(rows), *writers.findings(rows)])
 
 
-def _row(order: ReportOrder, name: str, aside: Path) -> Row:
+def _row(order: ReportOrder, part: Path, html: Path) -> Row:
+    """Judge one service, whose name `part` has: what is merged later goes there."""
+    name = part.name
     service = order.platform.services[name]
+    rcfile = part / "rcfile"
+    coverage_config.write_rcfile(rcfile, service, order.root / service.path, part)
     runs = [each for each in order.runs if each.service == name]
-    rcfile = aside / name / "rcfile"
-    coverage_config.write_rcfile(rcfile, service, order.root / service.path, aside / name)
     faults = [fault for each in runs if (fault := _fault(each))]
     types: dict[str, float | None] = {}
     for kind in dict.fromkeys(each.type for each in runs):
-        found, broken = _combined(rcfile, [each for each in runs if each.type == kind])
-        types[kind] = None if found is None else _total(found)
-        faults += broken
-        faults += (
-            [f"{kind}-{name}: its run left no coverage data"] if _silent(runs, kind, types[kind]) else []
-        )
-    whole, _ = _combined(rcfile, runs)
-    combined = None if whole is None else _total(whole)
-    gate = service.coverage.fail_under
+        own = [each for each in runs if each.type == kind]
+        types[kind], found = _total(_combined(rcfile, own))
+        faults += _named(own, found)
+    whole = _combined(rcfile, runs)
+    total, _ = _total(whole)
     closing: list[str] = []
-    if combined is None:
-        faults += [f"{name}: no coverage data at all"] if runs else []
-    elif whole is not None:
-        writers.write_service(whole, aside / name)
-        if combined < gate:
-            faults.append(f"{name}: {combined:.2f} % is below its gate of {gate:g} %")
-            closing = closing_lines(whole, order.root, gate)
-    rcfile.unlink()
+    if total is None:
+        faults += _nothing(service, runs)
+    else:
+        whole.write(html, part / "coverage.xml")
+        details = whole.details()
+        merge.keep_json(details, part / "coverage.json")
+        if total < service.coverage.fail_under:
+            faults.append(f"{name}: {shown(total)} % is below its gate of {service.coverage.fail_under:g} %")
+            closing = closing_lines(details, order.root, service.coverage.fail_under)
     return Row(
         service=name,
         types=types,
-        combined=combined,
-        gate=gate,
+        combined=total,
+        gate=service.coverage.fail_under,
         faults=tuple(faults),
         closing=tuple(closing),
     )
@@ -125,30 +115,41 @@ def _fault(each: RunData) -> str:
     remedy = f"run `nox -s {each.session}`"
     if each.folder is None:
         return f"{each.session}: never ran in this checkout: {remedy}"
-    return f"{each.session}: {each.stale}: {remedy}" if each.stale else ""
+    if each.stale:
+        return f"{each.session}: {each.stale}: {remedy}"
+    if not data_files(each.folder / "coverage"):
+        return f"{each.session}: its run left no coverage data: {remedy}"
+    return ""
 
 
-def _silent(runs: Iterable[RunData], kind: str, percent: float | None) -> bool:
-    return percent is None and any(each.type == kind and each.folder is not None for each in runs)
+def _nothing(service: Service, runs: Sequence[RunData]) -> list[str]:
+    """Say that a gate has nothing to judge; a service without a source has none."""
+    if runs:
+        return [f"{service.name}: no coverage data at all"]
+    gate = service.coverage.fail_under
+    if service.source and gate:
+        return [f"{service.name}: has a gate of {gate:g} %, but no measured type is enabled"]
+    return []
 
 
-def _combined(rcfile: Path, runs: Iterable[RunData]) -> tuple[Coverage | None, list[str]]:
-    """Return the runs' data as one, in memory, and the files that couldn't be read."""
-    from coverage import Coverage  # noqa: PLC0415  60 ms that only a report pays
-    from coverage.exceptions import CoverageException  # noqa: PLC0415
-
-    cov = Coverage(config_file=str(rcfile), data_file=None)
-    broken: list[str] = []
-    for each in runs:
-        if each.folder is None:
-            continue
-        for path in sorted((each.folder / "coverage").glob(".coverage*")):
-            try:
-                cov.combine([str(path)], keep=True, strict=True)
-            except CoverageException as error:
-                broken.append(f"{each.session}: {path.name} can't be read: {error}")
-    return (cov if cov.get_data().measured_files() else None), broken
+def _combined(rcfile: Path, runs: Sequence[RunData]) -> Measured:
+    folders = [each.folder for each in runs if each.folder is not None]
+    return combined(rcfile, [path for folder in folders for path in data_files(folder / "coverage")])
 
 
-def _total(cov: Coverage) -> float:
-    return float(cov.report(file=io.StringIO(), ignore_errors=True))
+def _total(measured: Measured) -> tuple[float | None, list[str]]:
+    """Return the total, None when there is none, and why data doesn't count."""
+    faults = list(measured.broken)
+    if not measured.files:
+        return None, faults
+    try:
+        return measured.total(), faults
+    except GateError as error:
+        return None, [*faults, error.message]
+
+
+def _named(runs: Sequence[RunData], faults: Sequence[str]) -> list[str]:
+    sessions = " and ".join(each.session for each in runs)
+    return [
+        f"{sessions}: {fault}: run `nox -s {' '.join(each.session for each in runs)}`" for fault in faults
+    ]

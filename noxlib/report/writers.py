@@ -1,38 +1,48 @@
-"""The coverage report's writers: table, Markdown, JSON; HTML and XML are coverage.py's own."""
+"""The coverage report for people: table, Markdown, and the page over coverage.py's own pages."""
 
 from __future__ import annotations
 
-import json
+import html
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+from noxlib.coverage_lines import shown
 from noxlib.files import write_whole
+from noxlib.report.row import Row
 
-if TYPE_CHECKING:
-    from coverage import Coverage
-
-    from noxlib.report.coverage import Row
-
-
-def write_service(cov: Coverage, folder: Path) -> None:
-    """Write one service's html/, coverage.xml and coverage.json."""
-    cov.html_report(directory=str(folder / "html"), ignore_errors=True)
-    cov.xml_report(outfile=str(folder / "coverage.xml"), ignore_errors=True)
-    cov.json_report(outfile=str(folder / "coverage.json"), ignore_errors=True)
+STYLE = (
+    "<style>body{font:1rem sans-serif;margin:2rem}td,th{padding:.2rem .8rem;text-align:right}"
+    "td:first-child,th:first-child{text-align:left}</style>"
+)
 
 
 def write_summaries(rows: Sequence[Row], folder: Path) -> None:
-    """Write coverage.md, coverage.json and index.html over all services."""
+    """Write coverage.md, and html/index.html over the services' own pages."""
     write_whole(folder / "coverage.md", markdown(rows))
-    data = [{**asdict(row), "passed": row.passed} for row in rows]
-    write_whole(folder / "coverage.json", json.dumps(data, indent=2))
-    links = "".join(
-        f'<li><a href="{row.service}/html/index.html">{row.service}</a> {_percent(row.combined)}</li>'
-        for row in rows
-    )
-    write_whole(folder / "index.html", f"<!doctype html><title>coverage</title><ul>{links}</ul>\n")
+    write_whole(folder / "html" / "index.html", page(rows))
+
+
+def page(rows: Sequence[Row]) -> str:
+    """Return the table as a page that leads to each service's own."""
+    head, *body = _cells(rows)
+    lines = [
+        "<!doctype html>",
+        '<html lang="en"><meta charset="utf-8"><title>Coverage</title>',
+        STYLE,
+        "<h1>Coverage</h1>",
+        "<table>",
+        _html_row("th", head),
+    ]
+    for row, cells in zip(rows, body, strict=True):
+        name = html.escape(row.service)
+        link = f'<a href="{name}/index.html">{name}</a>' if row.combined is not None else name
+        lines.append(_html_row("td", cells[1:], first=f"<td>{link}</td>"))
+    found = [f"<li>{html.escape(each.strip())}</li>" for each in findings(rows)]
+    return "\n".join([*lines, "</table>", *(["<ul>", *found, "</ul>"] if found else []), "</html>", ""])
+
+
+def _html_row(tag: str, cells: Sequence[str], first: str = "") -> str:
+    return f"<tr>{first}{''.join(f'<{tag}>{html.escape(each)}</{tag}>' for each in cells)}</tr>"
 
 
 def table(rows: Sequence[Row]) -> list[str]:
@@ -84,5 +94,5 @@ def _cells(rows: Sequence[Row]) -> list[list[str]]:
     ]
 
 
-def _percent(value: Any) -> str:
-    return "-" if value is None else f"{value:.2f}"
+def _percent(value: float | None) -> str:
+    return "-" if value is None else shown(value)
