@@ -14,9 +14,11 @@ from pathlib import Path
 from noxlib import __version__
 from noxlib.errors import RecordError
 from noxlib.files import write_whole
-from noxlib.records import State
+from noxlib.state import StateFolder
 
-FORMAT = 1
+FORMAT = 2
+REPORT = "coverage-report"
+REPORT_DESCRIPTION = "every service: the coverage of all its types together, judged by its gate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +44,7 @@ def read_listing(services: Path) -> Listings:
     Raises ConfigError with every problem in it. What depends on the file system (does a
     service's folder exist) is checked every time.
     """
-    from noxlib import config  # noqa: PLC0415  cheap itself; pydantic loads only when needed
-
-    state = State.find(services.parent)
+    state = StateFolder.find(services.parent)
     cache = state.cache / f"sessions-{_digest(services)}.json"
     try:
         rows, paths = json.loads(cache.read_text(encoding="utf-8"))
@@ -52,18 +52,22 @@ def read_listing(services: Path) -> Listings:
         rows, paths = _fresh(services, state, cache)
     else:
         if not all((services.parent / each).is_dir() for each in paths):
+            from noxlib import config  # noqa: PLC0415  only to say what is missing
+
             config.load(services, state.cache)
     return Listings(
         sessions=tuple(Listing(name=n, description=d, tags=tuple(t), exclusive=e) for n, d, t, e in rows)
     )
 
 
-def _fresh(services: Path, state: State, cache: Path) -> tuple[list[list[object]], list[str]]:
+def _fresh(services: Path, state: StateFolder, cache: Path) -> tuple[list[list[object]], list[str]]:
     from noxlib import config, plan  # noqa: PLC0415
+    from noxlib.records import State  # noqa: PLC0415
 
     platform = config.load(services, state.cache)
-    planned = plan.longest_first(plan.sessions(platform), state.durations())
+    planned = plan.longest_first(plan.sessions(platform), State.find(services.parent).durations())
     rows: list[list[object]] = [[p.name, p.description, list(p.tags), p.exclusive] for p in planned]
+    rows.append([REPORT, REPORT_DESCRIPTION, [plan.ALL_TYPES], True])
     paths = [each.path for each in platform.services.values()]
     try:
         for old in sorted(state.cache.glob("sessions-*.json"), key=lambda each: each.stat().st_mtime)[:-2]:

@@ -19,6 +19,7 @@ from noxlib.errors import RecordError
 from noxlib.files import write_whole
 from noxlib.launch import Redactor
 from noxlib.model import Record, from_json, to_json
+from noxlib.state import StateFolder
 
 KEPT_RUNS = 20
 SCHEMA = 1
@@ -51,35 +52,10 @@ def read_record(folder: Path) -> Record:
         ) from error
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
-    """Where things are kept between runs: .noxlib, which follows the repository.
+class State(StateFolder):
+    """The state folder with what is kept in it: runs and their history."""
 
-    A linked git worktree uses the main checkout's folder, under a checkout name of its own, so
-    that history is shared and runs don't mix. `NOXLIB_STATE` names another folder.
-    """
-
-    folder: Path
-    checkout: str
-
-    @classmethod
-    def find(cls, root: Path) -> State:
-        """Return the state of the repository that `root` (services.toml's folder) lies in."""
-        root = root.resolve()
-        if chosen := os.environ.get("NOXLIB_STATE"):
-            return cls(folder=Path(chosen), checkout="main")
-        for parent in (root, *root.parents):
-            git = parent / ".git"
-            if git.is_file() and (main := _main_checkout(git)):
-                return cls(folder=main / root.relative_to(parent) / ".noxlib", checkout=parent.name)
-            if git.exists():
-                break
-        return cls(folder=root / ".noxlib", checkout="main")
-
-    @property
-    def cache(self) -> Path:
-        """What can be computed again."""
-        return self.folder / "cache"
+    __slots__ = ()
 
     def new_run(self, session: str) -> Run:
         """Make the folder of a new run; its id sorts by time and is unique under `nox -j`."""
@@ -174,22 +150,13 @@ def _open(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA busy_timeout = 30000")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > SCHEMA:
-            raise sqlite3.DatabaseError("written by a newer noxlib")
+            raise sqlite3.DatabaseError("written by a newer noxlib")  # noqa: TRY301  closed below
         connection.execute(_TABLE)
         connection.execute(f"PRAGMA user_version = {SCHEMA}")
     except BaseException:
         connection.close()
         raise
     return connection
-
-
-def _main_checkout(git: Path) -> Path | None:
-    """Return the main checkout of a linked worktree, from its .git file: `gitdir: .../.git/worktrees/x`."""
-    word, _, target = git.read_text(encoding="utf-8").strip().partition(": ")
-    folder = Path(git.parent, target).resolve()
-    if word == "gitdir" and folder.parent.name == "worktrees":
-        return folder.parent.parent.parent
-    return None
 
 
 class Events:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import nox
 
 from noxlib.errors import NoxlibError
-from noxlib.listing import Listing, read_listing
-from noxlib.plan import ALL_TYPES
-
-REPORT = "coverage-report"
+from noxlib.listing import REPORT, Listing, read_listing
 
 
 def generate_sessions(services: str = "services.toml", *, noxfile: str | None = None) -> None:
@@ -39,7 +34,6 @@ def generate_sessions(services: str = "services.toml", *, noxfile: str | None = 
         nox.options.sessions = []  # a bare `nox` lists instead of running everything
     for session in listing.sessions:
         _register(path, session)
-    _register_report(path)
 
 
 def _callers_folder() -> Path:
@@ -48,35 +42,19 @@ def _callers_folder() -> Path:
 
 
 def _register(path: Path, session: Listing) -> None:
-    function = functools.partial(_run, path=path, name=session.name)
-    _nox_session(
-        function,
-        name=session.name,
-        description=session.description,
-        tags=list(session.tags),
-        parallel=not session.exclusive,
-    )
+    def body(nox_session: nox.Session) -> None:
+        if session.name == REPORT:
+            _report(nox_session, path=path)
+        else:
+            _run(nox_session, path=path, name=session.name)
 
-
-def _register_report(path: Path) -> None:
-    _nox_session(
-        functools.partial(_report, path=path),
-        name=REPORT,
-        description="every service: the coverage of all its types together, judged by its gate",
-        tags=[ALL_TYPES],
-        parallel=False,
-    )
-
-
-def _nox_session(
-    function: Callable[[nox.Session], None], *, name: str, description: str, tags: list[str], parallel: bool
-) -> None:
-    def body(session: nox.Session) -> None:
-        function(session)
-
-    body.__doc__ = description
+    body.__doc__ = session.description
     decorate = nox.session(
-        name=name, python=False, venv_backend="none", tags=tags, allow_parallel=parallel or None
+        name=session.name,
+        python=False,
+        venv_backend="none",
+        tags=session.tags,
+        allow_parallel=True if not session.exclusive else None,
     )
     decorate(body)
 
