@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from noxlib.environment.build import build
+from noxlib.environment.construction import build
 from noxlib.environment.order import Order
 from noxlib.environment.python import Interpreter, find_python
 from noxlib.environment.tool import build_tool

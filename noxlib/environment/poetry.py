@@ -7,6 +7,7 @@ uv's; its exact export is what is wanted of it, and installing is left to uv or 
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ from typing import Any
 from noxlib.environment.job import Job
 from noxlib.environment.locked import Locked
 from noxlib.environment.locks import Lock
+from noxlib.environment.requirements import is_hashed
 from noxlib.errors import EnvironmentBuildError
 from noxlib.model import Install
 
 name = "poetry"
+_HASH = re.compile(r"\s*\\\n\s*--hash=\S+")
 REQUIREMENTS = Path(__file__).with_name("poetry-requirements.txt")
 
 
@@ -35,6 +38,9 @@ def locked(job: Job, lock: Lock, install: Install, programs: Path) -> Locked:
     poetry.project = lock.path.parent
     poetry._config = _config(lock.path.parent, install)  # noqa: SLF001  Poetry takes no configuration
     exported.write_text(poetry.export(), encoding="utf-8")
+    if not is_hashed([exported]):
+        # A folder or a git dependency has no hash, and pip wants all of them or none.
+        exported.write_text(_HASH.sub("", exported.read_text(encoding="utf-8")), encoding="utf-8")
     return Locked(path=exported, complete=True)
 
 

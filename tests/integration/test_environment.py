@@ -1,4 +1,4 @@
-"""Real virtualenvs, uv and pip, without network: the packages are wheels made here, found by pip's settings."""
+"""Real virtualenvs, uv and pip, without network: the packages are made here, found by pip's settings."""
 
 from __future__ import annotations
 
