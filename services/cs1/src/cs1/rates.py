@@ -70,7 +70,6 @@ class RateCache:
         """Take what fetches, and what tells the time."""
         self._fetch = fetch
         self._clock = clock
-        self._lock = Lock()
         self._locks: dict[str, Lock] = {}
         self._kept: dict[str, _Kept] = {}
 
@@ -84,10 +83,9 @@ class RateCache:
         return rates[target]
 
     def _rates(self, base: str) -> Rates:
-        # One lock per currency: a slow answer for one doesn't keep the others waiting.
-        with self._lock:
-            lock = self._locks.setdefault(base, Lock())
-        with lock:
+        # One lock per currency: a slow answer for one doesn't keep the others waiting. Of threads that
+        # come for a new currency at once, all get the same lock: setdefault is atomic.
+        with self._locks.setdefault(base, Lock()):
             kept = self._kept.get(base)
             if kept is None or self._clock() >= kept.until:
                 kept = _Kept(rates=self._fetch(base), until=self._clock() + KEEP)
