@@ -85,7 +85,10 @@ def _refusal() -> str:
 
 
 def _unshare(*, closed: bool) -> list[str]:
-    identity = [] if os.geteuid() == 0 else ["--user", "--map-user=1000", "--map-group=1000", "--keep-caps"]
+    user, group = os.geteuid(), os.getegid()
+    # Mapped to itself: PostgreSQL refuses root, and initdb wants a user that passwd knows.
+    own = ["--user", f"--map-user={user}", f"--map-group={group}", "--keep-caps"]
+    identity = [] if user == 0 else own
     network = ["--net"] if closed else []
     return [
         "unshare",

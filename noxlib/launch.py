@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import shlex
 import signal
 import subprocess
@@ -129,12 +130,31 @@ class Child:
         return -signal.SIGKILL if code is None else code
 
     def _ended(self, timeout: float | None) -> bool:
+        self._sleep_until_end(timeout)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._popen.wait(timeout)
+            self._popen.wait(timeout if timeout is None else 0.0)
             with _starting:
                 _known.discard(self.pid)  # an orphan may get the same number later
             return True
         return False
+
+    def _sleep_until_end(self, timeout: float | None) -> None:
+        """Wait by the process' file descriptor: Popen.wait with a limit polls, at last every 50 ms."""
+        if timeout is None or self._popen.returncode is not None:
+            return
+        try:
+            descriptor = os.pidfd_open(self.pid)
+        except (OSError, AttributeError):
+            # Reaped already, or a system without pidfds.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._popen.wait(timeout)
+            return
+        try:
+            poll = select.poll()
+            poll.register(descriptor, select.POLLIN)
+            poll.poll(timeout * 1000)
+        finally:
+            os.close(descriptor)
 
     def attach(self, stream: IO[bytes], sinks: Sequence[Sink], redactor: Redactor | None) -> None:
         """Copy `stream` to the sinks from now on."""

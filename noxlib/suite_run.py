@@ -8,11 +8,13 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 from noxlib import coverage_config, launch, session_environment, suites
 from noxlib.box import Box
 from noxlib.files import write_whole
 from noxlib.model import Service, SessionFile, SuiteSettings, Work, to_json
+from noxlib.redaction import Redactor
 from noxlib.resources.stack import Stack
 from noxlib.suites.suite import Suite, is_measured
 
@@ -34,7 +36,10 @@ def run_suite(work: Work, box: Box, stack: Stack, end: SuiteEnd) -> None:
     settings = service.types[work.plan.type]
     suite = _suite(work, box, stack, service)
     command = suites.command(suite)
-    stack.redactor.add(session_environment.secrets(os.environ, service.pass_env))
+    passed = session_environment.secrets(os.environ, service.pass_env)
+    stack.redactor.add(
+        form for secret in passed for form in (secret, escape(secret), json.dumps(secret)[1:-1])
+    )
     stack.events.write("suite.started", command=command)
     begun = time.monotonic()
     with suites.around(suite, stack.pids):
@@ -58,6 +63,16 @@ def run_suite(work: Work, box: Box, stack: Stack, end: SuiteEnd) -> None:
             end.code = code if end.code is None else end.code
             end.seconds = time.monotonic() - begun
             stack.events.write("suite.ended", code=end.code, interrupted=end.interrupted)
+            redact_files(Path(work.run_folder), stack.redactor)
+
+
+def redact_files(folder: Path, redactor: Redactor) -> None:
+    """Redact what the suite wrote by itself: junit.xml, outcomes.json, figures."""
+    for path in (*folder.glob("*.json"), *folder.glob("*.xml")):
+        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+        redacted = redactor.text(text)
+        if redacted != text:
+            write_whole(path, redacted)
 
 
 def _show(chunk: bytes) -> None:
@@ -89,6 +104,7 @@ def _suite(work: Work, box: Box, stack: Stack, service: Service) -> Suite:
         root=Path(work.root),
         service_folder=Path(work.root, service.path),
         run_folder=run_folder,
+        state_folder=Path(work.state_folder),
         rcfile=rcfile,
         environment=environment,
         leases=tuple(stack.leases),

@@ -16,8 +16,8 @@ from noxlib.files import cache_folder
 from noxlib.model import Lease, Postgres, Service, Work
 from noxlib.records import Events
 from noxlib.resources.control import Controlled, ControlServer
-from noxlib.resources.postgres import PostgresOrder, PostgresResource
-from noxlib.resources.postgres import server_credentials as credentials
+from noxlib.resources.postgres_order import PostgresOrder
+from noxlib.resources.postgres_user import server_credentials
 from noxlib.resources.process import ProcessOrder, ProcessResource
 
 FIRST_POSTGRES_PORT = 5432
@@ -106,6 +106,9 @@ class Stack:
             )
 
     def _start_postgres(self, service: Service, settings: Postgres) -> None:
+        # testing.postgresql and its driver cost 165 ms, which a session without a server doesn't pay.
+        from noxlib.resources.postgres import PostgresResource  # noqa: PLC0415
+
         port = settings.port or FIRST_POSTGRES_PORT + self._postgres_count
         self._postgres_count += 1
         key = f"{service.name}/{settings.name}"
@@ -117,7 +120,7 @@ class Stack:
                 folder=self._box.folder,
                 cache=cache_folder(),
                 private_network=self._box.private_network,
-                credentials=credentials(),
+                credentials=server_credentials(),
                 log=self._logs / f"{service.name}-{settings.name}.log",
                 service_folder=self._folder(service),
                 environment=self.environment(service),

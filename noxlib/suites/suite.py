@@ -28,6 +28,7 @@ class Suite:
     root: Path
     service_folder: Path
     run_folder: Path
+    state_folder: Path
     rcfile: Path | None  # coverage's configuration; None: this type isn't measured
     environment: Mapping[str, str]
     leases: tuple[Lease, ...] = ()
@@ -67,7 +68,7 @@ def pytest_command(suite: Suite, arguments: Sequence[str] = ()) -> list[str]:
 
 def _cache_folder(suite: Suite) -> list[str]:
     """Give each type its own last-failed list: two sessions of a service may run at once."""
-    return ["-o", f"cache_dir={suite.root / '.noxlib' / 'pytest' / suite.plan.name}"]
+    return ["-o", f"cache_dir={suite.state_folder / 'pytest' / suite.plan.name}"]
 
 
 def _coverage(suite: Suite) -> list[str]:

@@ -1,0 +1,133 @@
+"""Mistakes and bad days: each ends with one clear message, the right exit code and no traceback."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Mapping
+
+import pytest
+from conftest import Platform
+
+from noxlib.errors import ConfigError
+from noxlib.testing import Project
+
+Fresh = Callable[[Mapping[str, str]], Project]
+SERVICE = '[services.a]\npath = "a"\nsource = ["src"]\n'
+
+
+def clean(project: Project, *words: str, code: int, env: Mapping[str, str] | None = None) -> str:
+    result = project.nox(*words, env=env)
+    assert result.code == code, result.output
+    assert "Traceback" not in result.output
+    return result.output
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "services.toml"),
+        ("[services.a\n", "services.toml:1"),
+        ('[services.a]\npath = "a"\nsorce = ["src"]\n', 'Did you mean "source"'),
+        ('[services.a]\npath = "nowhere"\n', "services.toml:2"),
+        ('[services."../a"]\npath = "a"\n', "services.toml:1"),
+        (SERVICE + "[services.a.types.integrtion]\n", 'Did you mean "integration"'),
+        (SERVICE + 'depends_on = ["a"]\n', "services.toml:4"),
+    ],
+)
+def test_a_mistake_in_services_toml_is_said_with_its_place(fresh: Fresh, text: str, says: str) -> None:
+    project = fresh({"services.toml": text, "a/src/mod.py": ""})
+    assert says in clean(project, "-l", code=ConfigError.exit_code)
+
+
+def test_a_missing_and_an_unreadable_services_toml_are_said(fresh: Fresh) -> None:
+    project = fresh({})
+    assert "not found" in clean(project, "-l", code=ConfigError.exit_code)
+    (project.folder / "services.toml").write_bytes(b"[platform]\nname = '\xff'\n")
+    assert "UTF-8" in clean(project, "-l", code=ConfigError.exit_code)
+
+
+def test_a_service_without_a_lock_file_is_refused(fresh: Fresh) -> None:
+    project = fresh({"services.toml": SERVICE, "a/src/mod.py": ""})
+    output = clean(project, "-s", "unit-a", code=1)
+    assert "poetry.lock" in output
+    assert "to fix it:" in output
+
+
+def test_a_python_that_is_not_there_is_said_with_those_that_are(fresh: Fresh) -> None:
+    project = fresh(
+        {
+            "services.toml": SERVICE + 'pythons = ["3.77"]\n',
+            "a/src/mod.py": "",
+            "a/requirements.lock": "iniconfig==2.3.0\n",
+        }
+    )
+    output = clean(project, "-s", "unit-a", code=1)
+    assert "3.77" in output
+    assert "to fix it:" in output
+
+
+def test_no_postgresql_that_fits_is_said_before_anything_starts(platform: Platform) -> None:
+    services = platform.folder / "services.toml"
+    services.write_text(
+        services.read_text().replace("[services.a.postgres]", '[services.a.postgres]\nversion = ">=99"')
+    )
+    output = clean(platform, "-s", "integration-a", code=1)
+    assert '">=99"' in output
+    assert "NOXLIB_PG_BIN" in output
+
+
+def test_a_failing_migration_shows_its_last_lines_and_keeps_the_log(platform: Platform) -> None:
+    services = platform.folder / "services.toml"
+    services.write_text(services.read_text().replace("create table account", "create tabel account"))
+    output = clean(platform, "-s", "integration-a", code=1)
+    assert "syntax error" in output
+    assert "migrate.log" in output
+    assert list(platform.folder.glob(".noxlib/runs/main/integration-a/*/logs/*migrate.log"))
+
+
+def test_a_failing_seed_names_its_file(platform: Platform) -> None:
+    services = platform.folder / "services.toml"
+    seeded = services.read_text().replace(
+        "[services.a.postgres]", '[services.a.postgres]\nseed = ["seeds/*.sql"]'
+    )
+    services.write_text(seeded)
+    platform.write({"a/seeds/one.sql": "insert into account values (1);\ninsert into nobody values (1);\n"})
+    output = clean(platform, "-s", "integration-a", code=1)
+    assert "seeds/one.sql" in output
+    assert "nobody" in output
+
+
+def test_a_process_that_dies_first_shows_its_last_lines(platform: Platform) -> None:
+    platform.write({"a/server.py": "raise SystemExit('no such setting')\n"})
+    output = clean(platform, "-s", "e2e-a", code=1)
+    assert "before it was ready" in output
+    assert "no such setting" in output
+
+
+def test_a_taken_port_is_said_in_a_guarded_box(platform: Platform) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        services = platform.folder / "services.toml"
+        services.write_text(
+            services.read_text().replace("[services.a.process]", f"[services.a.process]\nport = {port}")
+        )
+        output = clean(platform, "-s", "e2e-a", code=1, env={"NOXLIB_BOX": "guarded"})
+    assert f"port {port} is taken" in output
+
+
+def test_a_disk_without_room_is_said(platform: Platform) -> None:
+    output = clean(
+        platform, "-s", "integration-a", code=1, env={"NOXLIB_BOX": "namespace", "NOXLIB_TMPFS_SIZE": "4M"}
+    )
+    assert "No space left" in output or "can't be written" in output
+    platform.nox("-s", "integration-a").assert_ok()
+
+
+def test_what_is_not_available_yet_is_said(platform: Platform) -> None:
+    services = platform.folder / "services.toml"
+    services.write_text(services.read_text() + "[services.a.redis]\n")
+    assert "not available yet" in clean(platform, "-s", "integration-a", code=1)
+
+
+def test_an_unknown_box_is_said(platform: Platform) -> None:
+    assert "unknown box" in clean(platform, "-s", "unit-a", code=1, env={"NOXLIB_BOX": "cardboard"})
