@@ -6,6 +6,8 @@ import hashlib
 import os
 import shutil
 import signal
+import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from noxlib import launch
+from noxlib import bootstrap, launch
 from noxlib.environment.python import running
 from noxlib.environment.wheel import assemble
 from noxlib.errors import BootstrapError
@@ -153,14 +155,59 @@ def test_a_wheel_with_another_hash_is_refused(repository: Repository) -> None:
     assert "THESE PACKAGES DO NOT MATCH THE HASHES" in text
 
 
-def test_where_no_pip_is_new_enough_ensurepip_brings_one(repository: Repository) -> None:
-    source = (repository.folder / "noxlib" / "bootstrap.py").read_text(encoding="utf-8")
-    assert "OLDEST_PIP = (22, 3)" in source
-    source = source.replace("OLDEST_PIP = (22, 3)", "OLDEST_PIP = (9999, 0)")
-    (repository.folder / "noxlib" / "bootstrap.py").write_text(source, encoding="utf-8")
-    code, text = repository.run()
-    assert code == 0, text
-    assert (repository.bootstraps()[0] / "bin" / "pip").exists()
+@pytest.fixture
+def here(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder to prepare within this very process, with the repository's pins."""
+    for name in [name for name in os.environ if name.startswith(("PIP_", "PYTHON"))]:
+        monkeypatch.delenv(name)
+    for name, value in repository.env.items():
+        monkeypatch.setenv(name, value)
+    pins = repository.folder / "noxlib" / "bootstrap-requirements.txt"
+    monkeypatch.setattr(bootstrap, "REQUIREMENTS", pins)
+    return repository.folder / ".nox" / "bootstrap-here"
+
+
+@pytest.mark.parametrize("oldest", [(22, 3), (9999, 0)])
+def test_a_pip_from_here_is_used_and_where_none_is_new_enough_ensurepip_brings_one(
+    here: Path, monkeypatch: pytest.MonkeyPatch, oldest: tuple[int, int]
+) -> None:
+    monkeypatch.setattr(bootstrap, "OLDEST_PIP", oldest)
+    python = bootstrap.prepared(here)
+    done = launch.run([str(python), "-c", "import nox_poetry"], launch.Setting(env={}, sink=lambda _: None))
+    assert done.code == 0, done.output
+    assert (here / "bin" / "pip").exists() == (oldest == (9999, 0))
+
+
+def test_a_failed_preparation_shows_the_command_and_leaves_nothing(here: Path) -> None:
+    bootstrap.REQUIREMENTS.write_text("nox==1 --hash=sha256:0\n", encoding="utf-8")
+    with pytest.raises(BootstrapError, match=r"(?s)`.* install .*` ended with exit code 1\n.*\n  to fix it:"):
+        bootstrap.prepared(here)
+    assert not here.exists()
+
+
+def test_a_preparation_that_hangs_is_interrupted_or_ended(
+    here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marker = tmp_path / "slow"
+    monkeypatch.setenv("NOX_SLOW", str(marker))
+
+    def make(_: Path, held: int) -> None:
+        bootstrap._run([sys.executable, "-c", SLOW], held, remedy="")  # noqa: SLF001  pip's stead
+
+    def terminate() -> None:
+        wait_for(marker)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(bootstrap, "_make", make)
+    thread = threading.Thread(target=terminate)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        bootstrap.prepared(here)
+    thread.join()
+    assert is_gone(wait_for(marker))
+    monkeypatch.setattr(bootstrap, "INSTALL_SECONDS", 0.2)
+    with pytest.raises(BootstrapError, match="ended with exit code"):
+        bootstrap.prepared(here)
 
 
 @pytest.fixture
