@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import importlib.util
 import io
 import json
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,7 +63,8 @@ def data_files(folder: Path) -> list[Path]:
     )
 
 
-def combined(rcfile: Path, files: Iterable[Path]) -> Measured:
+@contextlib.contextmanager
+def combined(rcfile: Path, files: Iterable[Path]) -> Iterator[Measured]:
     """Combine data files by the path map and the exclusions of a configuration written for a session."""
     from coverage import Coverage  # noqa: PLC0415  60 ms that only measured sessions pay
 
@@ -73,13 +75,18 @@ def combined(rcfile: Path, files: Iterable[Path]) -> Measured:
     plugins = [each for each in _plugins(cov) if _importable(each)]
     cov.set_option("run:plugins", plugins)
     broken = [f"{path.name}: {fault}" for path in files if (fault := _add(cov, path))]
+    # Mapped is mapped: otherwise every report copies all data to map it again.
+    cov.set_option("paths", {})
     data = cov.get_data()
     names = sorted(
         name
         for name in data.measured_files()
         if (data.file_tracer(name) or "").split(".")[0] in {"", *plugins}
     )
-    return Measured(coverage=cov, files=tuple(names), broken=tuple(broken))
+    try:
+        yield Measured(coverage=cov, files=tuple(names), broken=tuple(broken))
+    finally:
+        data.close(force=True)
 
 
 def _add(cov: Coverage, path: Path) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from noxlib.coverage_data import combined, data_files
 from noxlib.coverage_lines import closing_lines, shown
@@ -14,19 +13,16 @@ from noxlib.gates.case import Case
 from noxlib.model import Finding
 from noxlib.plan import TYPES
 
-if TYPE_CHECKING:
-    from noxlib.coverage_data import Measured
-
 MEASURE_TIME = ("stress", "performance")  # never under coverage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Judged:
-    """A run's data and its total; None where there is nothing to judge, and the fault then."""
+    """A run's total; None where there is nothing to judge, and the fault then."""
 
-    measured: Measured | None
-    percent: float | None
+    percent: float | None = None
     fault: str = ""
+    closing: tuple[str, ...] = ()  # the lines that would close the gap
 
 
 def applies(case: Case) -> bool:
@@ -46,15 +42,15 @@ def judge(case: Case) -> Finding:
     if case.posargs:
         share = "no data" if found.percent is None else f"{shown(found.percent)} %"
         return _finding(True, f"{share}; not judged: arguments after `--` may have narrowed the run")
-    if found.measured is None or found.percent is None:
+    if found.percent is None:
         return _finding(False, f"coverage data missing: {found.fault}", _remedy(case))
     if gate is None:
         return _finding(True, f"{shown(found.percent)} % (no gate for this type)")
     summary = f"{shown(found.percent)} %, the gate is {gate:g} %"
     if found.percent >= gate:
         return _finding(True, summary)
-    lines = closing_lines(found.measured.details(), case.service_folder, gate)
-    return _finding(False, summary, ("these lines would close the gap:", *(f"  {each}" for each in lines)))
+    lines = (f"  {each}" for each in found.closing)
+    return _finding(False, summary, ("these lines would close the gap:", *lines))
 
 
 def measured_percent(case: Case) -> float | None:
@@ -75,23 +71,27 @@ def _remedy(case: Case) -> tuple[str, ...]:
 
 
 def _of(case: Case) -> _Judged:
-    folder = case.folder / "coverage"
-    files = data_files(folder)
-    version = tuple((each.name, each.stat().st_mtime_ns, each.stat().st_size) for each in files)
-    return _read(folder, version, ", ".join(case.service.source))
+    files = data_files(case.folder / "coverage")
+    version = tuple((each, each.stat().st_mtime_ns, each.stat().st_size) for each in files)
+    gate = 0.0 if case.posargs else case.settings.fail_under or 0.0
+    return _read(version, case.service_folder, ", ".join(case.service.source), gate)
 
 
 @lru_cache(maxsize=1)
-def _read(folder: Path, version: tuple[tuple[str, int, int], ...], source: str) -> _Judged:
+def _read(version: tuple[tuple[Path, int, int], ...], service: Path, source: str, gate: float) -> _Judged:
     """Combine and total; kept for the second question about the same, unchanged files."""
     if not version:
-        return _Judged(measured=None, percent=None, fault=f"no process that runs {source} left any")
-    measured = combined(folder / "rcfile", [folder / name for name, _, _ in version])
-    if measured.broken:
-        return _Judged(measured=None, percent=None, fault="; ".join(measured.broken))
-    if not measured.ran:
-        return _Judged(measured=None, percent=None, fault=f"not one line of {source} was run")
-    try:
-        return _Judged(measured=measured, percent=measured.total())
-    except GateError as error:
-        return _Judged(measured=None, percent=None, fault=f"{error.message}; {error.remedy}")
+        return _Judged(fault=f"no process that runs {source} left any")
+    files = [path for path, _, _ in version]
+    with combined(files[0].with_name("rcfile"), files) as measured:
+        if measured.broken:
+            return _Judged(fault="; ".join(measured.broken))
+        if not measured.ran:
+            return _Judged(fault=f"not one line of {source} was run")
+        try:
+            percent = measured.total()
+        except GateError as error:
+            return _Judged(fault=f"{error.message}; {error.remedy}")
+        if percent >= gate:
+            return _Judged(percent=percent)
+        return _Judged(percent=percent, closing=tuple(closing_lines(measured.details(), service, gate)))

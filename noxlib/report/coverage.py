@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,20 +88,21 @@ def _row(order: ReportOrder, part: Path, html: Path) -> Row:
     types: dict[str, float | None] = {}
     for kind in dict.fromkeys(each.type for each in runs):
         own = [each for each in runs if each.type == kind]
-        types[kind], found = _total(_combined(rcfile, own))
+        with _combined(rcfile, own) as measured:
+            types[kind], found = _total(measured)
         faults += _named(own, found)
-    whole = _combined(rcfile, runs)
-    total, _ = _total(whole)
     closing: list[str] = []
+    with _combined(rcfile, runs) as whole:
+        total, _ = _total(whole)
+        if total is not None:
+            whole.write(html, part / "coverage.xml")
+            details = whole.details()
+            merge.keep_json(details, part / "coverage.json")
     if total is None:
         faults += _nothing(service, runs)
-    else:
-        whole.write(html, part / "coverage.xml")
-        details = whole.details()
-        merge.keep_json(details, part / "coverage.json")
-        if total < service.coverage.fail_under:
-            faults.append(f"{name}: {shown(total)} % is below its gate of {service.coverage.fail_under:g} %")
-            closing = closing_lines(details, order.root, service.coverage.fail_under)
+    elif total < service.coverage.fail_under:
+        faults.append(f"{name}: {shown(total)} % is below its gate of {service.coverage.fail_under:g} %")
+        closing = closing_lines(details, order.root, service.coverage.fail_under)
     return Row(
         service=name,
         types=types,
@@ -132,7 +134,7 @@ def _nothing(service: Service, runs: Sequence[RunData]) -> list[str]:
     return []
 
 
-def _combined(rcfile: Path, runs: Sequence[RunData]) -> Measured:
+def _combined(rcfile: Path, runs: Sequence[RunData]) -> AbstractContextManager[Measured]:
     folders = [each.folder for each in runs if each.folder is not None]
     return combined(rcfile, [path for folder in folders for path in data_files(folder / "coverage")])
 

@@ -207,7 +207,8 @@ def test_a_measured_process_that_judges_keeps_its_own_data(
     code = (
         "import sys; from pathlib import Path; from cs1.work import answer; answer(9)\n"
         "from noxlib.coverage_data import combined, data_files\n"
-        "folder = Path(sys.argv[1]); print(combined(folder / 'rcfile', data_files(folder)).total())"
+        "folder = Path(sys.argv[1])\n"
+        "with combined(folder / 'rcfile', data_files(folder)) as measured: print(measured.total())"
     )
     repository = str(Path(__file__).parents[2])
     env = made.environment(**process_environment(outer / "rcfile"))

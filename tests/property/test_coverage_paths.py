@@ -51,10 +51,10 @@ def test_any_checkout_and_any_virtualenv_is_mapped_onto_the_source(
             if name == "cs1":
                 record(data / ".coverage.there", f"{checkout}/services/cs1/src/app/api.py", there)
                 record(data / ".coverage.venv", f"{venv}/lib/site-packages/app/api.py", installed)
-            measured = combined(data / "rcfile", data_files(data))
-            assert measured.files == (f"{root}/services/{name}/src/app/api.py",)
             expected = here | there | installed if name == "cs1" else here
-            assert measured.total() == pytest.approx(100 * len(expected) / SIZE)
+            with combined(data / "rcfile", data_files(data)) as measured:
+                assert measured.files == (f"{root}/services/{name}/src/app/api.py",)
+                assert measured.total() == pytest.approx(100 * len(expected) / SIZE)
 
 
 @given(covered=LINES, gate=st.floats(0, 100))
@@ -66,7 +66,8 @@ def test_covering_the_lines_that_are_named_reaches_the_gate_and_no_less_does(
         made = service(root, "cs1")
         write_rcfile(root / "data" / "rcfile", made, root / made.path, root / "data")
         record(root / "data" / ".coverage", f"{root}/services/cs1/src/app/api.py", covered)
-        details = combined(root / "data" / "rcfile", [root / "data" / ".coverage"]).details()
+        with combined(root / "data" / "rcfile", [root / "data" / ".coverage"]) as measured:
+            details = measured.details()
     named = [_lines(each) for each in closing_lines(details, root / made.path, gate)]
     shares = [100 * len(covered.union(*named[:count])) / SIZE for count in range(len(named) + 1)]
     assert shares[-1] >= gate - 1e-6

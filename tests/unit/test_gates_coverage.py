@@ -291,5 +291,5 @@ def test_a_run_that_was_cut_short_is_not_judged(case: MakeCase, error: str, inte
 def test_statements_are_counted_as_the_tests_expect(case: MakeCase, recorded: Record) -> None:
     path = recorded([1])
     case()
-    totals = combined(path.with_name("rcfile"), [path]).details()["totals"]
-    assert totals["num_statements"] == LINES
+    with combined(path.with_name("rcfile"), [path]) as measured:
+        assert measured.details()["totals"]["num_statements"] == LINES
