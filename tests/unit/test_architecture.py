@@ -9,9 +9,9 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "noxlib"
 LAYERS: dict[str, int] = {
-    **dict.fromkeys(("", "errors", "model", "protocol", "redaction", "state", "templates"), 0),
+    **dict.fromkeys(("", "errors", "model", "protocol", "redaction", "templates"), 0),
     **dict.fromkeys(("files", "launch", "plan", "inputs", "records", "config", "coverage_config"), 1),
-    **dict.fromkeys(("coverage_data", "coverage_lines"), 1),
+    **dict.fromkeys(("coverage_data", "coverage_lines", "state"), 1),
     **dict.fromkeys(("box", "session_environment"), 2),
     **dict.fromkeys(("environment", "resources", "suites", "gates", "report"), 3),
     **dict.fromkeys(("supervisor", "suite_run", "run", "listing", "coverage_session"), 4),
