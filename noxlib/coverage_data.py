@@ -8,6 +8,7 @@ import functools
 import importlib.util
 import io
 import json
+import sqlite3
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -95,7 +96,13 @@ def _add(cov: Coverage, path: Path) -> str:
 
     if not path.stat().st_size:
         return "is empty: the process was killed while it wrote it"
-    # What coverage.py can't read it only warns of.
+    try:
+        # Asked first, since coverage.py leaves the connection to a broken file open.
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            database.execute("SELECT version FROM coverage_schema").fetchall()
+    except sqlite3.Error as error:
+        return f"can't be read: {error}"
+    # A version that coverage.py can't read it only warns of.
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:

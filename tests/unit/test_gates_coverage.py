@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import sqlite3
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -194,6 +196,13 @@ def test_a_broken_file_is_named_though_the_others_are_whole(
     found = coverage.judge(case())
     assert not found.passed
     assert f".coverage.broken: {said}" in found.summary
+
+
+def test_data_of_a_version_to_come_is_named(case: MakeCase, recorded: Record) -> None:
+    with contextlib.closing(sqlite3.connect(recorded([1]))) as database:
+        database.execute("UPDATE coverage_schema SET version = 999")
+        database.commit()
+    assert ".coverage: can't be read: Couldn't use data file" in coverage.judge(case()).summary
 
 
 def test_lines_and_branches_do_not_mix(case: MakeCase, recorded: Record, folder: Path) -> None:
