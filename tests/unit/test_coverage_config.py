@@ -16,6 +16,12 @@ from noxlib.model import Install, Service
 Written = Callable[..., Coverage]
 
 
+@pytest.fixture(autouse=True)
+def undisturbed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever measures these tests may have set a file of his own."""
+    monkeypatch.delenv("COVERAGE_FILE", raising=False)
+
+
 @pytest.fixture
 def written(tmp_path: Path) -> Written:
     """Write the configuration of a service whose folder holds `files`, and let coverage.py read it."""
