@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import glob
 import hashlib
 import json
 import os
+import posixpath
+import stat
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from noxlib import __version__
+from noxlib.errors import RecordError
+from noxlib.files import write_whole
 from noxlib.model import Platform, Service, to_json
 
 SKIPPED = frozenset(
-    {
-        ".git",
-        ".nox",
-        ".noxlib",
-        ".venv",
-        "venv",
-        "__pycache__",
-        "node_modules",
-        ".mypy_cache",
-        ".pytest_cache",
-        ".ruff_cache",
-        ".hypothesis",
-        ".benchmarks",
-        ".tox",
-        "dist",
-        "build",
-    }
+    {".git", ".hg", ".svn", ".nox", ".noxlib", ".tox", ".venv", "__pycache__", "node_modules"}
 )
+SKIPPED_CACHES = frozenset({".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".benchmarks"})
+BUILT = frozenset({"build", "dist", "htmlcov"})  # at a service's top only: deeper it may be a package
 SKIPPED_SUFFIXES = (".pyc", ".pyo", ".egg-info")
+MARKS = frozenset({"pyvenv.cfg", "CACHEDIR.TAG"})  # a virtualenv, a cache: whatever its name is
+# A file changed within one tick of its file system's clock after it was hashed looks unchanged:
+# git calls that racy. FAT has ticks of two seconds.
+TICK_NS = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,76 +38,176 @@ class Fingerprint:
     """The hash of every input, and what it was made of, so that a change can be named."""
 
     digest: str
-    files: dict[str, str]  # POSIX path, relative to services.toml's folder -> hash
-    settings: str
+    files: dict[str, str]  # POSIX path, relative to services.toml's folder -> start of its SHA-256
+    settings: str  # JSON
 
 
-def fingerprint(service: Service, platform: Platform, root: Path, extra: Mapping[str, str]) -> Fingerprint:
-    """Return the fingerprint of a service and all that it depends on.
+def fingerprint(
+    service: Service, platform: Platform, root: Path, extra: Mapping[str, str], *, cache: Path | None = None
+) -> Fingerprint:
+    """Return the fingerprint of a service and all that it depends on, the same on every machine.
 
-    Every file in their folders counts but caches, virtualenvs and, for a service at `.`, the
-    other services' folders.
+    Every file in their folders counts but version control, caches, virtualenvs and, within a
+    service's folder, the folders of other services; files that settings name outside of it count
+    too. `extra` is what else matters: the Python, the environment's key. With `cache`, a folder
+    for each checkout, files that look unchanged aren't read again.
     """
-    others = [(root / each.path).resolve() for each in platform.services.values()]
-    names = _closure(platform, service.name)
+    root = root.resolve()
+    folders = {name: (root / each.path).resolve() for name, each in platform.services.items()}
     files: dict[str, str] = {}
-    for name in names:
-        folder = (root / platform.services[name].path).resolve()
-        for path in _walk(folder, [each for each in others if each != folder]):
-            files[_relative(path, root.resolve())] = _hash(path)
-    settings = json.dumps(
-        {
-            "services": [to_json(platform.services[name]) for name in names],
-            "noxlib": __version__,
-            **extra,
-        },
-        sort_keys=True,
-    )
-    content = json.dumps([sorted(files.items()), settings])
-    return Fingerprint(digest=hashlib.sha256(content.encode()).hexdigest(), files=files, settings=settings)
+    settings: dict[str, Any] = {}
+    for name in _closure(platform, service.name):
+        each = platform.services[name]
+        place = _place(folders[name], root, name)
+        others = frozenset(str(folder) for folder in folders.values() if folder != folders[name])
+        known = _Hashes(cache / f"{name}.json" if cache else None)
+        for path, file in (*_walk(str(folders[name]), others), *_outside(each, folders[name])):
+            if digest := known.digest(path, file):
+                files[posixpath.normpath(f"{place}{path}")] = digest
+        known.save()
+        settings[name] = _settings(each, place)
+    text = json.dumps({"services": settings, "noxlib": __version__, **extra}, sort_keys=True)
+    content = json.dumps([sorted(files.items()), text])
+    return Fingerprint(digest=hashlib.sha256(content.encode()).hexdigest(), files=files, settings=text)
 
 
 def changed(old: Fingerprint, new: Fingerprint) -> list[str]:
-    """Name what differs: files that changed, came or went, and "settings"."""
+    """Name what differs: files that changed, came or went, and settings as `services.cs1.env`."""
     names = sorted(old.files.keys() | new.files.keys())
     found = [name for name in names if old.files.get(name) != new.files.get(name)]
-    return found + (["settings"] if old.settings != new.settings else [])
+    return found + list(_differences(json.loads(old.settings), json.loads(new.settings), ""))
+
+
+def _differences(old: Any, new: Any, place: str) -> Iterator[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted(old.keys() | new.keys()):
+            yield from _differences(old.get(key), new.get(key), f"{place}.{key}" if place else key)
+    elif old != new:
+        yield place
 
 
 def _closure(platform: Platform, name: str) -> list[str]:
-    found: list[str] = []
+    found: set[str] = set()
     waiting = [name]
     while waiting:
         each = waiting.pop()
         if each not in found and each in platform.services:
-            found.append(each)
+            found.add(each)
             waiting += platform.services[each].depends_on
     return sorted(found)
 
 
-def _walk(folder: Path, others: list[Path]) -> Iterator[Path]:
-    """Yield the regular files below; symbolic links to folders aren't followed, so loops can't be."""
-    skipped = {str(each) for each in others}
-    for base, folders, names in os.walk(folder):
-        folders[:] = sorted(
-            each
-            for each in folders
-            if each not in SKIPPED
-            and not each.endswith(SKIPPED_SUFFIXES)
-            and os.path.join(base, each) not in skipped  # noqa: PTH118  os.walk gives strings
-        )
-        for name in sorted(names):
-            path = Path(base, name)
-            if not name.endswith(SKIPPED_SUFFIXES) and not name.startswith(".coverage") and path.is_file():
-                yield path
+def _place(folder: Path, root: Path, name: str) -> str:
+    """Return what a service's files are called by: where it lies outside, only its name is portable."""
+    if folder == root:
+        return ""
+    return f"{folder.relative_to(root).as_posix()}/" if folder.is_relative_to(root) else f"{name}:"
 
 
-def _relative(path: Path, root: Path) -> str:
-    return Path(os.path.relpath(path, root)).as_posix()
+def _settings(service: Service, place: str) -> Any:
+    """Return a service's settings, but for what only gates ask: they judge an old run again."""
+    found = to_json(service) | {"path": place}
+    del found["approvals"], found["coverage"]["fail_under"]
+    for suite in found["types"].values():
+        del suite["fail_under"], suite["thresholds"]
+    return found
 
 
-def _hash(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-    except OSError as error:
-        return f"unreadable: {error.strerror}"
+def _outside(service: Service, folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield the files beyond a service's folder that its settings name."""
+    named = [service.install.lock, *service.install.constraints]
+    named += [pattern for each in service.postgres for pattern in each.seed]
+    for pattern in filter(None, named):
+        if pattern.startswith(("..", "/")):
+            for path in sorted(glob.glob(str(folder / pattern))):  # noqa: PTH207  Path.glob knows no ".."
+                yield Path(os.path.relpath(path, folder)).as_posix(), path
+
+
+def _walk(top: str, others: frozenset[str]) -> Iterator[tuple[str, str | os.DirEntry[str]]]:
+    """Yield relative path and entry of all files below. Links are followed, each folder once."""
+    seen: set[tuple[int, int]] = set()
+    waiting = [(top, "")]
+    while waiting:
+        folder, place = waiting.pop()
+        try:
+            with os.scandir(folder) as entries:
+                names = sorted(entries, key=lambda entry: entry.name)
+            here = os.stat(folder)  # noqa: PTH116  strings are three times as quick here
+        except OSError:
+            yield f"{place}.", folder  # the digest says why it can't be read
+            continue
+        if (here.st_dev, here.st_ino) in seen:
+            continue
+        seen.add((here.st_dev, here.st_ino))
+        if place and any(entry.name in MARKS for entry in names):
+            continue
+        for entry in names:
+            path = f"{place}{entry.name}"
+            if _is_folder(entry):
+                if _wanted(entry, place, others):
+                    waiting.append((entry.path, f"{path}/"))
+            elif not entry.name.endswith(SKIPPED_SUFFIXES) and not _coverage_data(entry.name):
+                yield path, entry
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    with contextlib.suppress(OSError):  # a link to itself
+        return entry.is_dir()
+    return False
+
+
+def _wanted(entry: os.DirEntry[str], place: str, others: frozenset[str]) -> bool:
+    name = entry.name
+    if name in SKIPPED or name in SKIPPED_CACHES or name.endswith(SKIPPED_SUFFIXES):
+        return False
+    return not (name in BUILT and not place) and entry.path not in others
+
+
+def _coverage_data(name: str) -> bool:
+    return name == ".coverage" or name.startswith(".coverage.")
+
+
+class _Hashes:
+    """Digests by path, and how the file looked when it was read."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._old: dict[str, list[Any]] = {}
+        self._new: dict[str, list[Any]] = {}
+        if path:
+            with contextlib.suppress(OSError, ValueError):
+                loaded = json.loads(path.read_text(encoding="utf-8"))
+                self._old = loaded if isinstance(loaded, dict) else {}
+
+    def digest(self, name: str, file: str | os.DirEntry[str]) -> str:
+        """Return the digest of a file, or what keeps it from having one; "" for sockets and pipes."""
+        try:
+            found = os.stat(file)  # noqa: PTH116  strings and entries, for speed
+            if not stat.S_ISREG(found.st_mode):
+                return "unreadable" if stat.S_ISDIR(found.st_mode) else ""
+            look = [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+            old = self._old.get(name)
+            if old and old[1:] == look:
+                self._new[name] = old
+                return str(old[0])
+            now = time.time_ns()
+            digest = _sha256(os.fspath(file))
+        except OSError as error:
+            return f"unreadable: {errno.errorcode.get(error.errno or 0, 'unknown')}"
+        if max(found.st_mtime_ns, found.st_ctime_ns) < now - TICK_NS:
+            self._new[name] = [digest, *look]
+        return digest
+
+    def save(self) -> None:
+        """Keep what was found for the next time, if there is anything new."""
+        if self._path and self._new != self._old:
+            with contextlib.suppress(RecordError):
+                write_whole(self._path, json.dumps(self._new))
+
+
+def _sha256(path: str) -> str:
+    found = hashlib.sha256()
+    with open(path, "rb", buffering=0) as stream:  # noqa: PTH123  as above
+        while chunk := stream.read(1 << 20):
+            found.update(chunk)
+    return found.hexdigest()[:16]
