@@ -25,6 +25,7 @@ from pathlib import Path
 
 from noxlib import launch
 from noxlib.errors import BoxError
+from noxlib.files import cache_folder
 
 NAMESPACE, GUARDED = "namespace", "guarded"
 MARKER = "NOXLIB_BOX_ID"
@@ -109,15 +110,19 @@ def command(kind: str, supervisor: Sequence[str], *, closed: bool) -> list[str]:
 
 
 @contextlib.contextmanager
-def entered(kind: str, *, closed: bool) -> Iterator[Box]:
-    """Set up the inside of the box; on the way out remove all that it held. For supervisors."""
+def entered(kind: str, *, closed: bool, visible: Sequence[Path] = ()) -> Iterator[Box]:
+    """Set up the inside of the box; on the way out remove all that it held. For supervisors.
+
+    `visible` are folders that the box needs; a tmpfs of its own isn't laid over them.
+    """
+    memory = SHM
     if kind == NAMESPACE:
-        _private_shm()
+        memory = _private_memory(visible)
         if closed:
             _loopback_up()
     elif sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
-    with _folder(kind) as folder:
+    with _folder(kind, memory) as folder:
         box = Box(kind=kind, folder=folder, private_network=kind == NAMESPACE and closed)
         for each in (box.home, box.temporary):
             each.mkdir()
@@ -127,8 +132,8 @@ def entered(kind: str, *, closed: bool) -> Iterator[Box]:
 
 
 @contextlib.contextmanager
-def _folder(kind: str) -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=_base()))
+def _folder(kind: str, memory: Path) -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=_base(memory)))
     folder.chmod(0o711)
     os.environ[MARKER] = folder.name
     lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -146,39 +151,46 @@ def _folder(kind: str) -> Iterator[Path]:
         os.close(lock)
 
 
-def _base() -> Path:
+def _base(memory: Path) -> Path:
     """Return where box folders are made: tmpfs when there is room, else the temp folder.
 
     A long TMPDIR would break Unix sockets (103 bytes), so /tmp stands in for one.
     """
-    if os.environ.get("NOXLIB_TMPFS", "on") != "off" and _room() > ROOM_BYTES:
-        return SHM
+    if os.environ.get("NOXLIB_TMPFS", "on") != "off" and _room(memory) > ROOM_BYTES:
+        return memory
     chosen = Path(tempfile.gettempdir())
     return chosen if len(str(chosen)) < 40 else Path("/tmp")  # noqa: PLR2004, S108  see the docstring
 
 
-def _room() -> int:
-    """Return the bytes that can be put on /dev/shm: the smaller of its free space and of free memory."""
+def _room(memory: Path) -> int:
+    """Return the bytes that a tmpfs can take: the smaller of its free space and of free memory."""
     try:
-        space = os.statvfs(SHM)
+        space = os.statvfs(memory)
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     except OSError:
         return 0
     available = next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")), 0)
     free = int(space.f_bavail * space.f_frsize)
-    return min(free, available) if os.access(SHM, os.W_OK) else 0
+    return min(free, available) if os.access(memory, os.W_OK) else 0
 
 
-def _private_shm() -> None:
-    """Put a tmpfs of the box's own over /dev/shm: it holds everything, and goes with the box."""
-    if not SHM.is_dir():
-        return
+def _private_memory(visible: Sequence[Path]) -> Path:
+    """Mount a tmpfs of the box's own: it holds everything, and goes with the box.
+
+    Over /dev/shm, unless that holds what the box needs (a box within a box, whose /dev/shm is
+    private already): then over a folder of the cache that is there for it.
+    """
+    place = SHM
+    if not SHM.is_dir() or any(each.resolve().is_relative_to(SHM) for each in visible):
+        place = cache_folder() / "box"
+        place.mkdir(parents=True, exist_ok=True)
     size = os.environ.get("NOXLIB_TMPFS_SIZE", "50%")
     done = launch.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size},mode=1777", "noxlib", str(SHM)], timeout=10
+        ["mount", "-t", "tmpfs", "-o", f"size={size},mode=1777", "noxlib", str(place)], timeout=10
     )
     if done.code:
         raise BoxError(f"box: no tmpfs of its own: {done.describe()}", remedy="set NOXLIB_BOX=guarded")
+    return place
 
 
 def _loopback_up() -> None:

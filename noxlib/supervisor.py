@@ -98,9 +98,10 @@ def _live(work: Work, lifeline: Lifeline) -> Evidence:
     error: NoxlibError | None = None
     servers: tuple[str, ...] = ()
     settings = work.platform.services[work.plan.service].types[work.plan.type]
+    folders = [Path(each) for each in (work.root, work.run_folder, work.state_folder)]
     try:
         with (
-            boxes.entered(work.box, closed=settings.network == "closed") as box,
+            boxes.entered(work.box, closed=settings.network == "closed", visible=folders) as box,
             Stack(work, box) as stack,
             _undisturbed_end(lifeline),
         ):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
+
 from noxlib import launch
 from noxlib.testing import NOXFILE, Project
 
@@ -107,7 +107,7 @@ class Victim(Project):
 
 
 @pytest.fixture(scope="session")
-def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
+def victim(tmp_path_factory: pytest.TempPathFactory) -> Victim:
     made = Victim(tmp_path_factory.mktemp("victim"))
     made.write(
         {
@@ -120,4 +120,4 @@ def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
     )
     made.go.touch()
     made.nox("-s", "integration-a").assert_ok()
-    yield made
+    return made

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import psutil
 import pytest
 from conftest import Victim
+
 from noxlib import launch
 
 BOXES = ("namespace", "guarded")
