@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -118,9 +119,10 @@ def test_a_taken_port_is_said_in_a_guarded_box(platform: Platform) -> None:
     assert f"port {port} is taken" in output
 
 
-def test_a_disk_without_room_is_said(platform: Platform, tmp_path: Path) -> None:
-    small = tmp_path / "small"
-    small.mkdir()
+def test_a_disk_without_room_is_said(platform: Platform, request: pytest.FixtureRequest) -> None:
+    # A short path: the box wouldn't use a long TMPDIR, for the sake of Unix sockets.
+    small = Path(tempfile.mkdtemp(prefix="small-", dir="/var/tmp"))
+    request.addfinalizer(small.rmdir)
     # A user who isn't root becomes root of a namespace of his own to mount the small disk.
     identity = [] if os.geteuid() == 0 else ["--map-root-user"]
     mount = f'mount -t tmpfs -o size=8M,mode=1777 none {small} && exec "$@"'
