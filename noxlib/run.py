@@ -280,7 +280,7 @@ def summary(record: Record) -> list[str]:
     ran = next((each.summary for each in record.verdict.findings if each.gate == "tests"), "no tests")
     facts = [
         tests or ran,
-        *([f"coverage {record.coverage:.1f} %"] if record.coverage is not None else []),
+        *([f"coverage {shown(record.coverage)} %"] if record.coverage is not None else []),
         f"{record.seconds:.1f} s",
         f"{evidence.box} box" + (", open network" if evidence.network == "open" else ""),
         *evidence.servers,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 import signal
 import tempfile
 import time
@@ -23,6 +24,7 @@ from noxlib.templates import fill
 __all__ = ["PostgresOrder", "PostgresResource", "server_credentials"]
 
 PORT_TRIES = 10
+ROOM_BYTES = 64 * 1024**2  # a fresh cluster is 24 MB, its WAL may grow to 16 MB
 LIBPQ = ("PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE")
 SCRAM_ITERATIONS = 4096  # the least that RFC 7677 allows; some clients insist
 AUTH = ("auto", "trust", "password", "scram-sha-256")
@@ -59,6 +61,7 @@ class PostgresResource:
     def start(self) -> Lease:
         """Start, migrate and seed; return the lease. Raises ResourceError."""
         self._refuse()
+        self._check_room()
         server = self._server = self._boot()
         self._order.event("postgres.started", resource=self.name, pid=server.server_pid)
         try:
@@ -149,6 +152,16 @@ class PostgresResource:
         for key, remedy in OURS.items():
             if key in settings.settings:
                 raise ResourceError(f"{place}.settings.{key}: noxlib sets it itself", remedy=remedy)
+
+    def _check_room(self) -> None:
+        """Refuse a disk that a new cluster would fill: initdb would only say that it was aborted."""
+        free = shutil.disk_usage(self._order.folder).free
+        if free < ROOM_BYTES:
+            raise ResourceError(
+                f"{self._order.place}: no room for a server in {self._order.folder}: "
+                f"{free // 1024**2} MB are free, and it needs {ROOM_BYTES // 1024**2}",
+                remedy="free some, or set TMPDIR to a folder on a disk with room",
+            )
 
     def _boot(self) -> Server:
         order = self._order

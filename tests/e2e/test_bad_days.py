@@ -135,7 +135,7 @@ def test_a_disk_without_room_is_said(platform: Platform, request: pytest.Fixture
     )
     assert done.code == 1, done.output
     assert "Traceback" not in done.output
-    assert "No space left" in done.output, done.output
+    assert "no room for a server" in done.output, done.output
     platform.nox("-s", "integration-a").assert_ok()
 
 
