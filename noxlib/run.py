@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import hashlib
 import json
 import os
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from noxlib import box as boxes
 from noxlib import coverage_config, environment, gates, inputs, launch, plan, session_environment, suites
+from noxlib.coverage_lines import shown
 from noxlib.files import cache_folder, locked, write_whole
 from noxlib.model import (
     Binaries,
@@ -27,7 +29,7 @@ from noxlib.model import (
     from_json,
     to_json,
 )
-from noxlib.records import Run, State
+from noxlib.records import Run, State, portable
 from noxlib.resources.binaries import find_binaries
 from noxlib.suites import stress
 
@@ -71,6 +73,9 @@ def run_session(order: RunOrder) -> Record:
         started = dt.datetime.now(dt.timezone.utc)
         interrupted = _live(work)
     record = _judge(order, run, work, (started, time.monotonic() - begun))
+    record = portable(
+        record, redactor=launch.Redactor(work.secrets), places={order.root: ".", run.folder: "<run>"}
+    )
     run.write_record(record)
     state.add_to_history(record)
     state.prune(order.plan.name)
@@ -255,7 +260,13 @@ def _judge(order: RunOrder, run: Run, work: Work, time_spent: tuple[dt.datetime,
 
 def fingerprint(platform: Platform, service: Service, root: Path, python: str) -> str:
     """Return the hash of all that a verdict about this service depends on, in this checkout."""
-    return inputs.fingerprint(service, platform, root, {"python": python}).digest
+    state = State.find(root)
+    extra = {"python": python}
+    for name in service.pass_env:
+        # Hashed: a fingerprint is kept, and a token must not be.
+        extra[f"pass_env {name}"] = hashlib.sha256(os.environ.get(name, "").encode()).hexdigest()
+    cache = state.cache / "hashes" / state.checkout
+    return inputs.fingerprint(service, platform, root, extra, cache=cache).digest
 
 
 def _evidence(run: Run, work: Work) -> Evidence:

@@ -23,9 +23,10 @@ source = ["src"]
 timeout = "40s"
 """
 TEST = """
-import os
 import time
 from pathlib import Path
+
+import a
 
 def test_waits():
     flag = Path(__file__).with_name("running")

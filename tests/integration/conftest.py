@@ -51,7 +51,7 @@ class _reachable:  # noqa: N801  used as a function
     """A short folder that the server's user can pass through: pytest's own are for its user alone."""
 
     def __init__(self, prefix: str) -> None:
-        shm = Path("/dev/shm")  # noqa: S108  memory, as in a box
+        shm = Path("/dev/shm")
         base = shm if os.access(shm, os.W_OK) else None
         self._path = Path(tempfile.mkdtemp(prefix=prefix, dir=base))
         self._path.chmod(0o711)

@@ -29,7 +29,7 @@ def segments() -> set[str]:
 
 
 def shared_memory_files() -> set[str]:
-    return {path.name for path in Path("/dev/shm").glob("PostgreSQL.*")}  # noqa: S108  what is looked at
+    return {path.name for path in Path("/dev/shm").glob("PostgreSQL.*")}
 
 
 def data_folder(server: Any) -> Path:
