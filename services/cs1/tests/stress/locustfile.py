@@ -28,7 +28,7 @@ class Customer(FastHttpUser):
     known: list[str] = []  # noqa: RUF012  shared on purpose: users pay each other
 
     def on_start(self) -> None:
-        self.random = random.Random(next(self.numbers))  # noqa: S311  a workload, not a secret
+        self.random = random.Random(next(self.numbers))
         cash, self.account = self.open("asset"), self.open("liability")
         self.transfer(cash, self.account, START)
         self.known.append(self.account)

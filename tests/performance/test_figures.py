@@ -1,0 +1,205 @@
+"""The three figures that noxlib promises, each beside its peer."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Table
+
+from noxlib import box, launch
+from noxlib.files import cache_folder
+from noxlib.model import Postgres
+from noxlib.resources.binaries import find_binaries
+from noxlib.resources.postgres import PostgresResource
+from noxlib.resources.postgres_order import PostgresOrder
+from noxlib.resources.postgres_user import server_credentials
+from noxlib.testing import NOXFILE, Project
+
+BY_HAND = """
+import nox
+
+TYPES = ("unit", "property", "integration", "e2e", "stress", "race", "performance", "chaos")
+
+def make(service, kind):
+    @nox.session(name=f"{kind}-{service}", python=False, tags=["all-types", kind, service])
+    def body(session):
+        session.run("pytest", f"{service}/tests/{kind}")
+    body.__doc__ = f"{service}: {kind} tests"
+
+for number in range(100):
+    for kind in TYPES:
+        make(f"s{number}", kind)
+"""
+SAME = """
+import json
+import nox
+
+@nox.session(name="unit-a", venv_backend="none")
+def unit(session):
+    session.chdir("a")
+    session.run(*json.load(open("../command.json")), external=True)
+"""
+UNIT = """
+import time
+
+import mod
+import pytest
+
+@pytest.mark.parametrize("number", range(50))
+def test_number(number):
+    time.sleep(0.02)
+    assert mod.double(number) == 2 * number
+"""
+QUIET = launch.Setting(sink=lambda _chunk: None)
+
+
+def cpu(project: Project, *words: str) -> float:
+    """Return the CPU seconds of a whole nox process."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    project.nox(*words).assert_ok()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def wall(project: Project, *words: str) -> float:
+    """Return the wall seconds of a whole nox process."""
+    begun = time.perf_counter()
+    project.nox(*words).assert_ok()
+    return time.perf_counter() - begun
+
+
+def test_listing_eight_hundred_sessions(benchmark: Any, table: Table, tmp_path: Path) -> None:
+    ours, hand = Project(tmp_path / "ours"), Project(tmp_path / "hand")
+    services = "".join(f'[services.s{n}]\npath = "s{n}"\nsource = ["src"]\n' for n in range(100))
+    ours.write({"noxfile.py": NOXFILE, "services.toml": services})
+    for number in range(100):
+        (ours.folder / f"s{number}/src").mkdir(parents=True)
+    hand.write({"noxfile.py": BY_HAND})
+    cpu(ours, "-l")
+    found = table.pair(
+        "`nox -l`, 100 services x 8 types, CPU, against the same sessions by hand",
+        lambda: cpu(ours, "-l"),
+        lambda: cpu(hand, "-l"),
+        rounds=9,
+        target="<= 1.25",
+    )
+    benchmark.extra_info["ratio"] = found[2]
+    benchmark.pedantic(ours.nox, args=("-l",), rounds=3)
+
+
+def test_a_warm_unit_session(benchmark: Any, table: Table, tmp_path: Path) -> None:
+    ours, hand = Project(tmp_path / "ours"), Project(tmp_path / "ours")
+    ours.write(
+        {
+            "noxfile.py": NOXFILE,
+            "by_hand.py": SAME,
+            "services.toml": '[services.a]\npath = "a"\nsource = ["src"]\n',
+            "a/requirements.lock": "iniconfig==2.3.0\n",
+            "a/src/mod.py": "def double(x):\n    return 2 * x\n",
+            "a/tests/unit/test_mod.py": UNIT,
+        }
+    )
+    result = ours.nox("-s", "unit-a").assert_ok()
+    events = (result.run_folder("unit-a") / "events.jsonl").read_text(encoding="utf-8").splitlines()
+    started = next(json.loads(line) for line in events if "suite.started" in line)
+    # The very same pytest, in the same virtualenv, judging coverage by itself as a noxfile would.
+    command = [word.replace("--cov-report=", "--cov-report=term") for word in started["command"]]
+    ours.write({"command.json": json.dumps(command)})
+    found = table.pair(
+        "a warm unit session (50 tests of 20 ms), wall, against the same pytest by hand",
+        lambda: wall(ours, "-s", "unit-a"),
+        lambda: wall(hand, "-f", "by_hand.py", "-s", "unit-a"),
+        rounds=7,
+        target="<= 1.25",
+    )
+    benchmark.extra_info["ratio"] = found[2]
+    benchmark.pedantic(ours.nox, args=("-s", "unit-a"), rounds=1)
+
+
+PEER = """
+import sys, time
+import testing.postgresql
+make = testing.postgresql.Postgresql
+settings = dict(initdb=sys.argv[1] + "/initdb", postgres=sys.argv[1] + "/postgres")
+if sys.argv[2] == "cached":
+    make = testing.postgresql.PostgresqlFactory(cache_initialized_db=True, **settings)
+    settings = {}
+begun = time.perf_counter()
+server = make(**settings)
+print("seconds", time.perf_counter() - begun)
+server.stop()
+if sys.argv[2] == "cached":
+    make.clear_cache()
+"""
+
+
+@pytest.mark.parametrize(("peer", "target"), [("default", ">= 4"), ("cached", ">= 1.5")])
+def test_postgresql_ready_for_a_session(
+    benchmark: Any, table: Table, tmp_path: Path, peer: str, target: str
+) -> None:
+    settings = Postgres()
+    binaries = find_binaries(settings, "performance", cache_folder(), print)
+    credentials = server_credentials()
+    with tempfile.TemporaryDirectory(dir=box.SHM) as memory:
+        folder = Path(memory)
+        folder.chmod(0o777)  # the peer runs as an unprivileged user: initdb refuses root
+        script = folder / "peer.py"
+        script.write_text(PEER, encoding="utf-8")
+
+        def ours() -> float:
+            resource_ = PostgresResource(
+                PostgresOrder(
+                    owner="a",
+                    settings=settings,
+                    binaries=binaries,
+                    folder=folder,
+                    cache=cache_folder(),
+                    private_network=True,
+                    credentials=credentials,
+                    log=tmp_path / "server.log",
+                    service_folder=tmp_path,
+                    environment={},
+                    port=25432,
+                    reserve=box.free_port,
+                    event=lambda *_words, **_fields: None,
+                )
+            )
+            begun = time.perf_counter()
+            resource_.start()
+            seconds = time.perf_counter() - begun
+            resource_.stop()
+            return seconds
+
+        def theirs() -> float:
+            done = launch.run(
+                [sys.executable, str(script), binaries.bin_dir, peer],
+                launch.Setting(
+                    env={**os.environ, "TMPDIR": memory, "LANG": "C"},
+                    credentials=credentials,
+                    cwd=folder,
+                    sink=lambda _chunk: None,
+                ),
+                timeout=60,
+            )
+            assert done.code == 0, done.output
+            return float(done.output.rpartition("seconds ")[2].split()[0])
+
+        ours()
+        found = table.pair(
+            f"PostgreSQL {binaries.version} ready, warm template, tmpfs, against testing.postgresql {peer}",
+            ours,
+            theirs,
+            rounds=7,
+            target=target,
+            faster=True,
+        )
+        benchmark.extra_info["ratio"] = found[2]
+        benchmark.pedantic(ours, rounds=3)
