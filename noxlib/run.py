@@ -57,7 +57,7 @@ class RunOrder:
 
 
 def run_session(order: RunOrder) -> Record:
-    """Run one session and return its record, which is on disk by then.
+    """Run one session and return its record; on disk it is by then, without absolute paths.
 
     Raises NoxlibError for what keeps the suite from starting, KeyboardInterrupt after an orderly
     tear-down.
@@ -73,15 +73,14 @@ def run_session(order: RunOrder) -> Record:
         started = dt.datetime.now(dt.timezone.utc)
         interrupted = _live(work)
     record = _judge(order, run, work, (started, time.monotonic() - begun))
-    record = portable(
-        record, redactor=launch.Redactor(work.secrets), places={order.root: ".", run.folder: "<run>"}
-    )
-    run.write_record(record)
-    state.add_to_history(record)
+    redactor = launch.Redactor(work.secrets)
+    kept = portable(record, redactor=redactor, places={order.root: ".", run.folder: "<run>"})
+    run.write_record(kept)
+    state.add_to_history(kept)
     state.prune(order.plan.name)
     if interrupted:
         raise KeyboardInterrupt
-    return record
+    return portable(record, redactor=redactor, places={})
 
 
 # --- before the box -------------------------------------------------------------------------

@@ -57,7 +57,7 @@ def test_no_run_is_lost_from_the_history(noxlib_load: Any, tmp_path: Path) -> No
     numbers = iter(range(10**9))
     result = noxlib_load(lambda _user: state.add_to_history(record(next(numbers))), users=8, seconds=2.0)
     assert result.failures == 0
-    with sqlite3.connect(state.history) as connection:
+    with sqlite3.connect(tmp_path / "history.sqlite") as connection:
         assert connection.execute("SELECT count(*) FROM runs").fetchone() == (result.iterations,)
     connection.close()
 
