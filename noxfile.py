@@ -29,3 +29,11 @@ def lint(session: nox.Session) -> None:
     session.run(f"{tools}/ruff", "format", "--check", ".", external=True)
     session.run(f"{tools}/mypy", "noxlib", "noxfile.py", external=True)
     session.run(f"{tools}/codespell", "noxlib", "docs", "README.md", "CONTRIBUTING.md", external=True)
+
+
+@nox.session(python=False, default=False)
+def soak(session: nox.Session) -> None:
+    """Kill sessions at fifty random moments each way; `-- 200` for more. CI runs six, in chaos-noxlib."""
+    rounds = session.posargs[0] if session.posargs else "50"
+    command = [sys.executable, "-m", "nox", "-s", "chaos-noxlib", "--", "-k", "any_moment"]
+    session.run(*command, env={"NOXLIB_SOAK_ROUNDS": rounds}, external=True)

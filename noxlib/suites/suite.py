@@ -14,7 +14,6 @@ from noxlib.templates import fill
 
 PYTEST = ("pytest>=8", "pytest-cov>=5", "coverage>=7.10")
 MAX_WORKERS = 8
-NARROWING = ("-k", "-m", "--lf", "--last-failed", "--ff", "-x", "--maxfail", "--deselect", "--collect-only")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,11 +142,6 @@ def fill_all(suite: Suite, texts: Sequence[str]) -> list[str]:
     """Fill the templates of a command line."""
     place = f"services.toml: services.{suite.service.name}.types.{suite.plan.type}"
     return [fill(text, values(suite), place) for text in texts]
-
-
-def narrowed(posargs: Sequence[str]) -> bool:
-    """Tell whether the user ran less than the whole suite, so that coverage can't be judged."""
-    return any(word.startswith(NARROWING) or "::" in word or word.endswith(".py") for word in posargs)
 
 
 def is_measured(service: Service, kind: str) -> bool:

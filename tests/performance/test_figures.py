@@ -23,6 +23,7 @@ from noxlib.resources.postgres_order import PostgresOrder
 from noxlib.resources.postgres_user import server_credentials
 from noxlib.testing import NOXFILE, Project
 
+ROOT = Path(__file__).parents[2]
 BY_HAND = """
 import nox
 
@@ -38,14 +39,15 @@ for number in range(100):
     for kind in TYPES:
         make(f"s{number}", kind)
 """
-SAME = """
+BY_HAND_UNIT = """
 import json
 import nox
 
-@nox.session(name="unit-a", venv_backend="none")
+@nox.session(venv_backend="none")
 def unit(session):
-    session.chdir("a")
-    session.run(*json.load(open("../command.json")), external=True)
+    folder, command = json.load(open("command.json"))
+    session.chdir(folder)
+    session.run(*command, external=True)
 """
 UNIT = """
 import time
@@ -94,33 +96,44 @@ def test_listing_eight_hundred_sessions(benchmark: Any, table: Table, tmp_path: 
     benchmark.pedantic(ours.nox, args=("-l",), rounds=3)
 
 
+def beside_the_same_by_hand(table: Table, ours: Project, hand: Project, session: str, what: str) -> float:
+    """Measure a warm session beside a hand-written one of the very same pytest; return the ratio."""
+    result = ours.nox("-s", session).assert_ok()
+    events = (result.run_folder(session) / "events.jsonl").read_text(encoding="utf-8").splitlines()
+    started = next(json.loads(line) for line in events if "suite.started" in line)
+    # In the same virtualenv, and judging coverage by itself, as a noxfile would have it.
+    command = [word.replace("--cov-report=", "--cov-report=term") for word in started["command"]]
+    folder = ours.folder / ("services/cs1" if session == "unit-cs1" else "a")
+    hand.write({"noxfile.py": BY_HAND_UNIT, "command.json": json.dumps([str(folder), command])})
+    return table.pair(
+        f"{what}, wall, against the same pytest by hand",
+        lambda: wall(ours, "-s", session),
+        lambda: wall(hand),
+        rounds=7,
+        target="<= 1.25",
+    )[2]
+
+
 def test_a_warm_unit_session(benchmark: Any, table: Table, tmp_path: Path) -> None:
-    ours, hand = Project(tmp_path / "ours"), Project(tmp_path / "ours")
+    ours, hand = Project(tmp_path / "ours"), Project(tmp_path / "hand")
     ours.write(
         {
             "noxfile.py": NOXFILE,
-            "by_hand.py": SAME,
             "services.toml": '[services.a]\npath = "a"\nsource = ["src"]\n',
             "a/requirements.lock": "iniconfig==2.3.0\n",
             "a/src/mod.py": "def double(x):\n    return 2 * x\n",
             "a/tests/unit/test_mod.py": UNIT,
         }
     )
-    result = ours.nox("-s", "unit-a").assert_ok()
-    events = (result.run_folder("unit-a") / "events.jsonl").read_text(encoding="utf-8").splitlines()
-    started = next(json.loads(line) for line in events if "suite.started" in line)
-    # The very same pytest, in the same virtualenv, judging coverage by itself as a noxfile would.
-    command = [word.replace("--cov-report=", "--cov-report=term") for word in started["command"]]
-    ours.write({"command.json": json.dumps(command)})
-    found = table.pair(
-        "a warm unit session (50 tests of 20 ms), wall, against the same pytest by hand",
-        lambda: wall(ours, "-s", "unit-a"),
-        lambda: wall(hand, "-f", "by_hand.py", "-s", "unit-a"),
-        rounds=7,
-        target="<= 1.25",
-    )
-    benchmark.extra_info["ratio"] = found[2]
+    what = "a warm unit session of 50 tests of 20 ms"
+    benchmark.extra_info["ratio"] = beside_the_same_by_hand(table, ours, hand, "unit-a", what)
     benchmark.pedantic(ours.nox, args=("-s", "unit-a"), rounds=1)
+
+
+def test_a_warm_unit_cs1(benchmark: Any, table: Table, tmp_path: Path) -> None:
+    ours, hand = Project(ROOT), Project(tmp_path / "hand")
+    benchmark.extra_info["ratio"] = beside_the_same_by_hand(table, ours, hand, "unit-cs1", "a warm unit-cs1")
+    benchmark.pedantic(ours.nox, args=("-s", "unit-cs1"), rounds=1)
 
 
 PEER = """
