@@ -34,6 +34,8 @@ from noxlib.resources.binaries import find_binaries
 from noxlib.suites import stress
 
 TEARDOWN_SECONDS = 20.0
+ORPHAN_SECONDS = 0.5
+PARENT = os.getppid()
 LOCK_VARIABLE = "NOXLIB_MACHINE_LOCK"  # "held": an outer session holds it for us
 
 
@@ -197,7 +199,7 @@ def _live(work: Work) -> bool:
     try:
         child.stdin.write(json.dumps(to_json(work)).encode() + b"\n")
         child.stdin.flush()
-        child.wait()
+        _wait(child, orphaned=_orphaned if work.parallel else lambda: False)
     except KeyboardInterrupt:
         interrupted = True
     except BrokenPipeError:
@@ -208,6 +210,17 @@ def _live(work: Work) -> bool:
         if child.wait(TEARDOWN_SECONDS) is None:
             child.stop(grace=0.0)
     return interrupted
+
+
+def _wait(child: launch.Child, *, orphaned: Callable[[], bool]) -> None:
+    """Wait for the supervisor's end; under `nox -j` a nox that was killed can't interrupt us itself."""
+    while child.wait(ORPHAN_SECONDS) is None:
+        if orphaned():
+            raise KeyboardInterrupt
+
+
+def _orphaned() -> bool:
+    return os.getppid() != PARENT
 
 
 @contextlib.contextmanager

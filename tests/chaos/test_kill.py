@@ -46,6 +46,20 @@ def test_nothing_is_left_when_nox_gets_a_signal(victim: Victim, box: str, number
 
 @pytest.mark.parametrize("box", BOXES)
 @pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda n: signal.Signals(n).name
+)
+def test_nothing_is_left_when_nox_gets_a_signal_under_j(victim: Victim, box: str, number: int) -> None:
+    before = victim.left()
+    child = victim.begin("unit-a", "-j", "2", box=box)
+    victim.wait_running(child)
+    os.kill(child.pid, number)
+    assert child.wait(20) is not None
+    victim.assert_nothing_left(before)
+    next_run_works(victim, box)
+
+
+@pytest.mark.parametrize("box", BOXES)
+@pytest.mark.parametrize(
     "words",
     [("noxlib.supervisor",), ("postgres", "-D"), ("-m", "pytest")],
     ids=["supervisor", "server", "suite"],
