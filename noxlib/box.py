@@ -33,6 +33,7 @@ PREFIX = "noxlib-"
 SHM = Path("/dev/shm")  # noqa: S108  a mount point, not a temporary file
 ROOM_BYTES = 512 * 1024 * 1024  # below this, clones and TMPDIR go to the disk
 PORTS = range(15000, 32000)  # below Linux' ephemeral range, where client sockets take ports at random
+_AMBIENT, _CLEAR_ALL = 47, 4  # PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL of <linux/prctl.h>
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of <linux/prctl.h>
 _UP = 0x1  # IFF_UP of <net/if.h>
 _GET_FLAGS, _SET_FLAGS = 0x8913, 0x8914  # SIOCGIFFLAGS, SIOCSIFFLAGS
@@ -120,6 +121,8 @@ def entered(kind: str, *, closed: bool, visible: Sequence[Path] = ()) -> Iterato
         memory = _private_memory(visible)
         if closed:
             _loopback_up()
+        # What a plain user was given to set up the box; a suite with it could read any file of his.
+        ctypes.CDLL(None).prctl(_AMBIENT, _CLEAR_ALL, 0, 0, 0)
     elif sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
     with _folder(kind, memory) as folder:
