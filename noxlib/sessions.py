@@ -6,11 +6,11 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import nox
 
-from noxlib.errors import NoxlibError
+from noxlib.errors import NoxlibError, RecordError
 from noxlib.listing import REPORT, Listing, read_listing
 
 
@@ -78,13 +78,23 @@ def _run(session: nox.Session, *, path: Path, name: str) -> None:
                 say=session.log,
             )
         )
-    except NoxlibError as error:
-        print(error, file=sys.stderr, flush=True)
-        session.error(f"{error.title}: exit code {error.exit_code}")
+    except (NoxlibError, OSError) as error:
+        _fail(session, error)
     for line in run.summary(record):
         print(line, flush=True)
     if not record.verdict.passed:
         session.error(f"{name} failed; evidence in {_shown(path, record.run_id, name)}")
+
+
+def _fail(session: nox.Session, error: NoxlibError | OSError) -> NoReturn:
+    """End the session with one clear message; what the system refused is about a folder of ours."""
+    if isinstance(error, OSError):
+        error = RecordError(
+            f"{error.filename or 'noxlib'}: {error.strerror or error}",
+            remedy="free some space there, or make it yours; NOXLIB_CACHE, NOXLIB_STATE name others",
+        )
+    print(error, file=sys.stderr, flush=True)
+    session.error(f"{error.title}: exit code {error.exit_code}")
 
 
 def _shown(path: Path, run_id: str, name: str) -> str:
@@ -99,9 +109,8 @@ def _report(session: nox.Session, *, path: Path) -> None:
 
     try:
         passed, lines = report_lines(path, tuple(session.posargs))
-    except NoxlibError as error:
-        print(error, file=sys.stderr, flush=True)
-        session.error(f"{error.title}: exit code {error.exit_code}")
+    except (NoxlibError, OSError) as error:
+        _fail(session, error)
     for line in lines:
         print(line, flush=True)
     if not passed:

@@ -123,8 +123,9 @@ def test_a_disk_without_room_is_said(platform: Platform, request: pytest.Fixture
     # A short path: the box wouldn't use a long TMPDIR, for the sake of Unix sockets.
     small = Path(tempfile.mkdtemp(prefix="small-", dir="/var/tmp"))
     request.addfinalizer(small.rmdir)
-    # A user who isn't root becomes root of a namespace of his own to mount the small disk.
-    identity = [] if os.geteuid() == 0 else ["--map-root-user"]
+    # A user who isn't root gets the right to mount in a namespace of his own.
+    own = ["--user", f"--map-user={os.geteuid()}", f"--map-group={os.getegid()}", "--keep-caps"]
+    identity = [] if os.geteuid() == 0 else own
     mount = f'mount -t tmpfs -o size=8M,mode=1777 none {small} && exec "$@"'
     nox = platform.command("-s", "integration-a")
     env = platform.environment({"NOXLIB_TMPFS": "off", "TMPDIR": str(small), "NOXLIB_BOX": "guarded"})

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from typing import NoReturn
+
+import pytest
+
+from noxlib import sessions
+from noxlib.errors import SuiteError
+
+
+class FakeSession:
+    def error(self, text: str) -> NoReturn:
+        raise RuntimeError(text)
+
+
+@pytest.mark.parametrize(
+    ("error", "says", "code"),
+    [
+        (SuiteError("a: went wrong", remedy="mend it"), "a: went wrong\n  to fix it: mend it", 17),
+        (
+            PermissionError(13, "Permission denied", "/var/cache"),
+            "/var/cache: Permission denied\n  to fix it:",
+            19,
+        ),
+    ],
+)
+def test_a_failure_is_one_message_with_its_exit_code(
+    error: Exception, says: str, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(RuntimeError, match=f"exit code {code}"):
+        sessions._fail(FakeSession(), error)  # type: ignore[arg-type]  # noqa: SLF001
+    assert says in capsys.readouterr().err
