@@ -62,7 +62,9 @@ def _installer() -> list[str]:
     if importlib.util.find_spec("pip"):
         pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-compile"]
         return [*pip, "--only-binary=:all:", *demands]
-    if uv := shutil.which("uv"):
+    # The bootstrap's uv lies beside its interpreter, which needn't be on PATH.
+    beside = Path(sys.prefix) / "bin" / "uv"
+    if uv := str(beside) if beside.is_file() else shutil.which("uv"):
         # Copies: a hard link's mode would change in uv's cache as well.
         return [uv, "pip", "install", "--python", sys.executable, "--link-mode=copy", *demands]
     raise NoxlibError("can't be fetched: neither pip nor uv is there")

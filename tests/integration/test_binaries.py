@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -211,6 +212,7 @@ class TestTheWheel:
 @pytest.mark.parametrize("pip", [True, False])
 def test_uv_serves_where_pip_is_missing(monkeypatch: pytest.MonkeyPatch, pip: bool, tmp_path: Path) -> None:
     monkeypatch.undo()
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "empty"))  # no uv beside the interpreter
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: object() if pip else None)
     script(tmp_path / "uv", "true")
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -222,6 +224,7 @@ def test_uv_serves_where_pip_is_missing(monkeypatch: pytest.MonkeyPatch, pip: bo
 
 def test_without_pip_and_uv_the_wheel_cant_be_had(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.undo()
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "empty"))  # no uv beside the interpreter
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("NOXLIB_PG_SYSTEM", "off")
