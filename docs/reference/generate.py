@@ -1,0 +1,169 @@
+"""Write the reference pages that are made from the code: services-toml.md and exit-codes.md.
+
+`python docs/reference/generate.py`, with a Python that has what noxlib needs.
+"""
+
+# ruff: noqa: INP001  a script beside the pages it writes
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parents[1]))
+
+from noxlib import config, errors, templates  # noqa: E402  from this checkout
+from noxlib.config.building import DEFAULTS  # noqa: E402
+from noxlib.config.file import toml  # noqa: E402
+
+COMMAND = "python docs/reference/generate.py"
+NOTE = f"<!-- Made by `{COMMAND}`. Change noxlib/config/shape.py, defaults.toml or errors.py, not this. -->\n"
+
+# heading, definition in the schema, table of defaults.toml, definition whose keys were listed already
+TABLES = (
+    ("[platform]", "Platform", "platform", ""),
+    ("[services.NAME]", "Service", "", ""),
+    ("[services.NAME.install]", "Install", "install", ""),
+    ("[services.NAME.coverage]", "Coverage", "coverage", ""),
+    ("[services.NAME.postgres]", "Postgres", "postgres", ""),
+    ("[services.NAME.process]", "Process", "process", ""),
+    ("[services.NAME.process.ready]", "Ready", "process.ready", ""),
+    ("[services.NAME.types.TYPE]", "Suite", "suite", ""),
+    ("[services.NAME.types.stress]", "Stress", "suite", "Suite"),
+    ("[services.NAME.types.stress.thresholds]", "StressThresholds", "", ""),
+    ('[services.NAME.types.performance.thresholds."GLOB"]', "Ceilings", "", ""),
+    ("[[services.NAME.approvals]]", "Approval", "", ""),
+    ("[services.NAME.redis]", "Redis", "redis", ""),
+    ("[scenarios.NAME]", "Scenario", "", ""),
+)
+REMARKS = {
+    "Service": "A name is a lower-case letter, then at most 39 of `a-z`, `0-9`, `-` and `_`. Without `source`"
+    " it is the first folder that exists of `src/NAME`, `NAME` and `src`, else the service's whole folder.",
+    "Postgres": "Further servers of a service have a name: `[services.NAME.postgres.audit]`, with the same"
+    " keys. `proxy`, `reset` and `failed` are refused as not available yet.",
+    "Ready": "A redirect (3xx) counts as an answer too. `log` and `command` are refused as not available yet.",
+    "Suite": "`workers` counts for `unit` (`auto`: a worker for each core, at most eight, none beside other"
+    " sessions) and, given as a number, for `integration`; the other types run in one process unless `args`"
+    " asks for more. `cache = true` does nothing yet.",
+    "Redis": "Not available yet: a session that would start it is refused.",
+    "Scenario": "Read and checked, and nothing runs them yet.",
+}
+TOP = """# services.toml
+
+One file beside `noxfile.py` says what there is to test. What a service doesn't say is taken from
+`[defaults.install]`, `[defaults.coverage]` and `[defaults.types.TYPE]` of the same file, and last from
+noxlib's own `defaults.toml`. Tables merge key by key; a list replaces the one below it.
+`python -m noxlib check` says every mistake at once; `python -m noxlib schema` prints the JSON Schema.
+
+Lengths of time are `"250ms"`, `"20s"`, `"5m"`, `"1h30m"` or a number of seconds.
+"""
+CODES = """# Exit codes
+
+A session that fails ends nox with 1; the message before it names the class below. While nox reads
+services.toml, and for `python -m noxlib`, the class is the exit code.
+
+| code | error | means |
+|---|---|---|
+"""
+
+
+def pages() -> dict[str, str]:
+    """Return the text of each page by its name."""
+    return {"services-toml.md": NOTE + services_toml(), "exit-codes.md": NOTE + exit_codes()}
+
+
+def services_toml() -> str:
+    """Describe every key, from the schema that validates it and the defaults that hold."""
+    tables = config.schema()["$defs"]
+    built_in = toml().loads(DEFAULTS.read_text("utf-8"))
+    parts = [TOP]
+    for heading, definition, defaults, listed in TABLES:
+        table = tables[definition]
+        known = _table(built_in, defaults)
+        skipped = set(tables[listed]["properties"]) if listed else set()
+        lines = [f"## `{heading}`", "", table["description"], ""]
+        lines += [f"{REMARKS[definition]}\n"] if definition in REMARKS else []
+        lines += ["| key | is | default | does |", "|---|---|---|---|"]
+        lines += _rows(table, known, skipped)
+        if definition == "Suite":
+            lines += ["", *_types(built_in)]
+        parts.append("\n".join([*lines, ""]))
+    return "\n".join([*parts, _placeholders()])
+
+
+def exit_codes() -> str:
+    """List the error classes, by their codes."""
+    classes: set[type[errors.NoxlibError]] = {
+        each for each in vars(errors).values() if isinstance(each, type)
+    }
+    rows = [
+        f"| {each.exit_code} | {each.__name__} | {(each.__doc__ or '').splitlines()[0]} |"
+        for each in sorted(classes, key=lambda each: each.exit_code)
+    ]
+    return CODES + "\n".join([*rows, ""])
+
+
+def _table(built_in: dict[str, Any], name: str) -> dict[str, Any]:
+    found = built_in
+    for part in name.split(".") if name else ():
+        found = found[part]
+    return found if name else {}
+
+
+def _rows(table: dict[str, Any], defaults: dict[str, Any], skipped: set[str]) -> Iterator[str]:
+    for key, value in table["properties"].items():
+        if "$ref" in value or key in skipped or (value.get("items") or {}).get("$ref"):
+            continue
+        default = f"`{_toml(defaults[key])}`" if key in defaults else ""
+        required = "required" if key in table.get("required", ()) else default
+        text = value.get("description", "").replace("|", "\\|")
+        yield f"| `{key}` | {_kind(value)} | {required} | {text} |"
+
+
+def _kind(value: dict[str, Any]) -> str:
+    if "enum" in value:
+        return ", ".join(f"`{each}`" for each in value["enum"])
+    if value.get("examples"):
+        return "time"
+    if value.get("format") == "date":
+        return "date"
+    kind = value["type"]
+    if kind == "array":
+        return "list: " + _kind(value["items"]) if "enum" in value["items"] else "list"
+    words = {"object": "table", "boolean": "true, false", "integer": "whole number"}
+    return " or ".join(words.get(each, each) for each in ([kind] if isinstance(kind, str) else kind))
+
+
+def _types(built_in: dict[str, Any]) -> Iterator[str]:
+    yield "| type | default `timeout` |"
+    yield "|---|---|"
+    for kind, table in built_in["types"].items():
+        merged = {**built_in["suite"], **table}
+        yield f"| {kind} | `{_toml(merged['timeout'])}` |"
+
+
+def _placeholders() -> str:
+    rows = (
+        ("`postgres.env`", templates.POSTGRES),
+        ("`process.env`", templates.PROCESS),
+        ("`redis.env`", templates.REDIS),
+        ("`process.command`, `types.TYPE.args`, `types.TYPE.command`", (*templates.COMMAND, "ENV:NAME")),
+    )
+    lines = ["## Placeholders", "", "`{{` and `}}` are literal braces.", "", "| in | may stand in braces |"]
+    lines += ["|---|---|"]
+    lines += [f"| {where} | {', '.join(f'`{each}`' for each in names)} |" for where, names in rows]
+    return "\n".join([*lines, ""])
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else re.sub("'", '"', str(value))
+
+
+if __name__ == "__main__":
+    for page, content in pages().items():
+        (HERE / page).write_text(content, encoding="utf-8")
