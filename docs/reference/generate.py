@@ -44,7 +44,7 @@ REMARKS = {
     " it is the first folder that exists of `src/NAME`, `NAME` and `src`, else the service's whole folder.",
     "Postgres": "Further servers of a service have a name: `[services.NAME.postgres.audit]`, with the same"
     " keys. `proxy`, `reset` and `failed` are refused as not available yet.",
-    "Ready": "A redirect (3xx) counts as an answer too. `log` and `command` are refused as not available yet.",
+    "Ready": "A redirect counts as an answer too. `log` and `command` are refused as not available yet.",
     "Suite": "`workers` counts for `unit` (`auto`: a worker for each core, at most eight, none beside other"
     " sessions) and, given as a number, for `integration`; the other types run in one process unless `args`"
     " asks for more. `cache = true` does nothing yet.",
