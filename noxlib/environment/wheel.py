@@ -21,8 +21,8 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip file can hold
 
 @functools.cache
 def content_hash() -> str:
-    """Return a hash over the names and bytes of noxlib's files."""
-    digest = hashlib.sha256(noxlib.__version__.encode())
+    """Return a hash over the names and bytes of noxlib's files, and what its wheel says of itself."""
+    digest = hashlib.sha256(f"{noxlib.__version__}\0{_METADATA}\0".encode())
     for name, data in _files().items():
         digest.update(f"{name}\0{len(data)}\0".encode())
         digest.update(data)
@@ -63,7 +63,8 @@ def assemble(name: str, version: str, files: dict[str, bytes], metadata: dict[st
 
 _METADATA = {
     "METADATA": "Requires-Python: >=3.10\n",
-    "entry_points.txt": "[pytest11]\nnoxlib = noxlib.pytest_plugin\n",
+    "entry_points.txt": "[pytest11]\nnoxlib = noxlib.pytest_plugin\n"
+    "[hypothesis]\nnoxlib = noxlib.pytest_plugin.properties:load_profile\n",
 }
 
 

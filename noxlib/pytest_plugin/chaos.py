@@ -88,16 +88,16 @@ class Chaos:
         """
         deadline = time.monotonic() + within
         while True:
-            last: BaseException | None = None
+            last = "the check returned False"
             try:
                 found = check()
             except Exception as error:  # noqa: BLE001  not yet recovered
-                last = error
+                last = f"{type(error).__name__}: {error}"
             else:
                 if found is not False:
                     return found
             if time.monotonic() > deadline:
-                pytest.fail(f"not within {within:g} s: {last or 'the check returned False'}")
+                pytest.fail(f"not within {within:g} s: {last}")
             time.sleep(every)
 
     def _find(self, kind: str, fits: Callable[[str], bool]) -> Target:

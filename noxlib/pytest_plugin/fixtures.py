@@ -12,7 +12,7 @@ from noxlib.protocol import Client
 from noxlib.pytest_plugin import session
 from noxlib.pytest_plugin.chaos import Chaos
 from noxlib.pytest_plugin.load import Load
-from noxlib.pytest_plugin.race import Race, race_asyncio
+from noxlib.pytest_plugin.race import Race
 
 
 @pytest.fixture(scope="session")
@@ -31,20 +31,28 @@ def noxlib_leases(noxlib_session: SessionFile) -> dict[str, Lease]:
 def noxlib_race(noxlib_session: SessionFile) -> Race:
     """Return the thread race harness. race."""
     session.require(noxlib_session, "race", "noxlib_race")
-    return Race([noxlib_session.service_folder])
+    return Race(noxlib_session.service_folder)
 
 
 @pytest.fixture
 def noxlib_race_asyncio(noxlib_session: SessionFile) -> Callable[..., Any]:
     """Return the asyncio race harness. race."""
     session.require(noxlib_session, "race", "noxlib_race_asyncio")
+    from noxlib.pytest_plugin.race_asyncio import race_asyncio  # noqa: PLC0415  asyncio costs 13 ms
+
     return race_asyncio
 
 
 @pytest.fixture(scope="session")
-def noxlib_load(noxlib_session: SessionFile) -> Load:
+def noxlib_load(noxlib_session: SessionFile, pytestconfig: pytest.Config) -> Load:
     """Return the load harness for code without HTTP. stress."""
     session.require(noxlib_session, "stress", "noxlib_load")
+    if session.is_worker(pytestconfig):
+        pytest.fail(
+            "noxlib_load measures nothing beside other xdist workers\n"
+            f'  to fix it: set workers = "0" under [services.{noxlib_session.plan.service}.types.stress]',
+            pytrace=False,
+        )
     return Load(noxlib_session)
 
 

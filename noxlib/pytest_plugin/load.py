@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from noxlib.model import SessionFile
 
 
@@ -59,7 +61,7 @@ class Load:
             while (before := time.perf_counter()) < until:
                 try:
                     operation(user)
-                except Exception as error:  # noqa: BLE001  counted by its type
+                except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001  counted by its type
                     errors[user][type(error).__name__] += 1
                 times[user].append(time.perf_counter() - before)
 

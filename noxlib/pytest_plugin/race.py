@@ -8,7 +8,6 @@ therefore the harness proves itself on a planted bug, once in each test process.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import random
@@ -16,7 +15,9 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -32,11 +33,12 @@ Operation = Callable[..., object]
 
 
 class Race:
-    """The harness, for the code below some folders."""
+    """The harness, for the code of one service."""
 
-    def __init__(self, folders: Sequence[str]) -> None:
-        """Yield only inside these folders, never in an installed package."""
-        self._folders = tuple(folders)
+    def __init__(self, folder: str) -> None:
+        """Yield only in the service's folder, and in its packages where they are installed."""
+        self._folder = os.path.join(os.path.realpath(folder), "")  # noqa: PTH118  ends in a slash
+        self._packages = _packages(Path(folder))
 
     def __call__(
         self,
@@ -44,55 +46,53 @@ class Race:
         check: Callable[..., object] | None = None,
         setup: Callable[[], Any] | None = None,
         seeds: int = SEEDS,
+        modules: Sequence[ModuleType] = (),
     ) -> None:
         """Run the operations at once, under `seeds` interleavings; `check` holds after each.
 
         `setup` makes fresh state, which every operation and `check` then get. `check` fails by
-        raising or by returning False; an exception in an operation fails as well.
+        raising or by returning False; an exception in an operation fails as well. `modules` are
+        further ones to yield in: a library that the service doesn't own.
         """
+        need_two(operations)
         prove()
-        for seed in _seeds(seeds):
+        more = frozenset(str(module.__file__) for module in modules)
+        known: dict[str, bool] = {}
+
+        def traced(path: str) -> bool:
+            if path not in known:
+                known[path] = path in more or self._owns(path)
+            return known[path]
+
+        for seed in seeds_of(seeds):
             state = () if setup is None else (setup(),)
-            errors = _interleaved([_bound(each, state) for each in operations], seed, self._traced)
-            _judge(seed, errors, check, state)
+            errors = _interleaved([_bound(each, state) for each in operations], seed, traced)
+            judge(seed, errors, check, state)
 
-    def _traced(self, path: str) -> bool:
-        return path.startswith(self._folders) and "site-packages" not in path
-
-
-def race_asyncio(
-    *operations: Callable[..., Coroutine[Any, Any, object]],
-    check: Callable[..., object] | None = None,
-    setup: Callable[[], Any] | None = None,
-    seeds: int = SEEDS,
-) -> None:
-    """Run coroutines at once on a loop that shuffles its ready queue, under `seeds` orders."""
-    for seed in _seeds(seeds):
-        state = () if setup is None else (setup(),)
-        loop = _ShuffledLoop(seed)
-        try:
-            work = asyncio.wait_for(_gathered([each(*state) for each in operations]), LIMIT_SECONDS)
-            found = loop.run_until_complete(work)
-        except asyncio.TimeoutError:
-            pytest.fail(f"the coroutines didn't end within {LIMIT_SECONDS:g} s; {_replay(seed)}")
-        finally:
-            loop.close()
-        _judge(seed, [each for each in found if isinstance(each, BaseException)], check, state)
+    def _owns(self, path: str) -> bool:
+        # Not only the folder: a service that isn't installed editable runs from site-packages, and
+        # a harness that never yields there would let every race pass.
+        _, installed, inside = os.path.realpath(path).rpartition(f"{os.sep}site-packages{os.sep}")
+        if installed:
+            return inside.partition(os.sep)[0].removesuffix(".py") in self._packages
+        return inside.startswith(self._folder)
 
 
-async def _gathered(work: Sequence[Coroutine[Any, Any, object]]) -> list[Any]:
-    return list(await asyncio.gather(*work, return_exceptions=True))
+def _packages(folder: Path) -> frozenset[str]:
+    """Return what can be imported from a service's folder, by name."""
+    places = [place for place in (folder, folder / "src") if place.is_dir()]
+    return frozenset(
+        each.stem for place in places for each in place.iterdir() if each.is_dir() or each.suffix == ".py"
+    )
 
 
-class _ShuffledLoop(asyncio.SelectorEventLoop):
-    def __init__(self, seed: int) -> None:
-        super().__init__()
-        self._order = random.Random(seed)  # noqa: S311  an interleaving, no secret
-
-    def _run_once(self) -> None:
-        ready = self._ready  # type: ignore[attr-defined]
-        self._order.shuffle(ready)
-        super()._run_once()  # type: ignore[misc]
+def need_two(operations: Sequence[object]) -> None:
+    """Fail a test whose operations have nobody to race with."""
+    if len(operations) < 2:  # noqa: PLR2004
+        pytest.fail(
+            "a race takes two operations or more\n  to fix it: name the operation twice, to race with itself",
+            pytrace=False,
+        )
 
 
 def prove() -> None:
@@ -128,29 +128,36 @@ def _bound(operation: Operation, state: tuple[Any, ...]) -> Callable[[], object]
     return lambda: operation(*state)
 
 
-def _seeds(count: int) -> Sequence[int]:
+def seeds_of(count: int) -> Sequence[int]:
+    """Return the seeds to run: all, or the one that is replayed."""
     replayed = os.environ.get(REPLAY)
-    return [int(replayed)] if replayed else range(count)
+    if not replayed:
+        return range(count)
+    if not replayed.isdecimal():
+        pytest.fail(f"{REPLAY}={replayed!r}: not a seed\n  to fix it: give the number", pytrace=False)
+    return [int(replayed)]
 
 
-def _replay(seed: int) -> str:
+def replay(seed: int) -> str:
+    """Say how to run one seed again."""
     return f"seed {seed}; to replay: {REPLAY}={seed} in the service's env or types.race.env"
 
 
-def _judge(
+def judge(
     seed: int, errors: Sequence[BaseException], check: Callable[..., object] | None, state: tuple[Any, ...]
 ) -> None:
+    """Fail the test, with the seed, for an operation's error or an invariant that doesn't hold."""
     for error in errors:
         lines = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-        pytest.fail(f"an operation failed; {_replay(seed)}\n{lines}", pytrace=False)
+        pytest.fail(f"an operation failed; {replay(seed)}\n{lines}", pytrace=False)
     if check is None:
         return
     try:
         held = check(*state)
-    except Exception as error:  # noqa: BLE001  shown with the seed
-        pytest.fail(f"the invariant doesn't hold: {error!r}; {_replay(seed)}", pytrace=False)
+    except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001  shown with the seed
+        pytest.fail(f"the invariant doesn't hold: {error!r}; {replay(seed)}", pytrace=False)
     if held is False:
-        pytest.fail(f"the invariant doesn't hold; {_replay(seed)}", pytrace=False)
+        pytest.fail(f"the invariant doesn't hold; {replay(seed)}", pytrace=False)
 
 
 def _interleaved(
@@ -182,7 +189,7 @@ def _interleaved(
             thread.join(max(0.0, deadline - time.monotonic()))
         stuck = [thread for thread in threads if thread.is_alive()]
     if stuck:
-        pytest.fail(f"deadlock: not ended within {LIMIT_SECONDS:g} s; {_replay(seed)}\n{_stacks(stuck)}")
+        pytest.fail(f"deadlock: not ended within {LIMIT_SECONDS:g} s; {replay(seed)}\n{_stacks(stuck)}")
     return errors
 
 

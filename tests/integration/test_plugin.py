@@ -3,85 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
-from dataclasses import dataclass, replace
-from importlib.metadata import entry_points
-from pathlib import Path
-from typing import Any
 
 import pytest
-
-from noxlib import launch
-from noxlib.model import SessionFile, SessionPlan, SuiteSettings, to_json
-
-PLAN = SessionPlan(
-    name="unit-a", service="a", type="unit", python="", tags=(), description="", exclusive=False
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    code: int
-    output: str
-    folder: Path
-
-    @property
-    def outcomes(self) -> dict[str, dict[str, Any]]:
-        rows = json.loads((self.folder / "run/outcomes.json").read_text())
-        return {row["test"].rpartition("::")[2]: row for row in rows}
-
-
-class Suite:
-    """One test file in one session."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        (folder / "run").mkdir()
-        (folder / "tests").mkdir()
-
-    def run(self, kind: str, text: str, *words: str, env: dict[str, str] | None = None, **more: Any) -> Ended:
-        (self.folder / "tests/test_it.py").write_text(text)
-        settings = SuiteSettings(users=2, run_time=0.2)
-        found = SessionFile(
-            plan=replace(PLAN, name=f"{kind}-a", type=kind),
-            service_folder=str(self.folder),
-            run_folder=str(self.folder / "run"),
-            examples_folder=str(self.folder / "examples"),
-            control=str(self.folder / "control"),
-            token="token",
-            box="guarded",
-            network="closed",
-            settings=settings,
-        )
-        session = self.folder / "session.json"
-        session.write_text(json.dumps(to_json(replace(found, **more))))
-        dropped = ("NOXLIB_SESSION_TAKEN", "PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER")
-        environment = {key: value for key, value in os.environ.items() if key not in dropped}
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *words, "tests"]
-        if not _installed():
-            command[3:3] = ["-p", "noxlib.pytest_plugin"]
-        package = str(Path(__file__).parents[2])
-        done = launch.run(
-            command,
-            launch.Setting(
-                cwd=self.folder,
-                env={**environment, "NOXLIB_SESSION": str(session), "PYTHONPATH": package, **(env or {})},
-                sink=lambda _chunk: None,
-            ),
-            timeout=60,
-        )
-        return Ended(code=done.code, output=done.output, folder=self.folder)
-
-
-def _installed() -> bool:
-    return any(each.name == "noxlib" for each in entry_points(group="pytest11"))
-
-
-@pytest.fixture
-def suite(tmp_path: Path) -> Suite:
-    return Suite(tmp_path)
-
+from conftest import Suite
 
 OUTCOMES = """
 import pytest
@@ -147,84 +71,69 @@ def test_loopback():
 """
 
 
+QUIET_SOCKETS = """
+import socket, threading
+def connect():
+    try: socket.create_connection(("127.0.0.1", 9), timeout=1)
+    except BaseException: pass
+def test_swallowed(): connect()
+def test_in_a_thread():
+    thread = threading.Thread(target=connect)
+    thread.start(); thread.join()
+def test_named_like_a_listener(tmp_path):
+    with socket.socket(socket.AF_UNIX) as one: one.bind(str(tmp_path / "listener-1"))
+def test_by_name(): socket.gethostbyname("localhost")
+def test_datagram():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one: one.sendmsg([b"x"], [], 0, ("127.0.0.1", 9))
+def test_next_one(): pass
+def test_processes_of_one_test():
+    from multiprocessing.connection import Listener
+    Listener(family="AF_UNIX").close()
+"""
+
+
+def test_a_socket_that_nobody_hears_of_fails_its_unit_test_too(suite: Suite) -> None:
+    ended = suite.run("unit", QUIET_SOCKETS, "-p", "no:randomly")
+    rows = ended.outcomes
+    assert [rows.pop(name)["outcome"] for name in ("test_next_one", "test_processes_of_one_test")] == [
+        "passed",
+        "passed",
+    ]
+    for row in rows.values():
+        assert (row["outcome"], "opens no socket" in row["reason"]) == ("failed", True)
+
+
+HANDLED = """
+import pytest, socket
+def test_handled():
+    with pytest.raises(OSError, match="may not connect to 192.0.2.1:80 at tests/test_it.py:5"):
+        socket.create_connection(("192.0.2.1", 80), timeout=1)
+def test_look_up_handled():
+    with pytest.raises(socket.gaierror, match="network = .open."): socket.gethostbyname("somewhere.example")
+def test_own_name():
+    try: socket.getaddrinfo(socket.gethostname(), 1)
+    except socket.gaierror as error: assert "noxlib" not in str(error)
+def test_datagram_outside():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one, pytest.raises(OSError, match="192.0.2.1"):
+        one.sendmsg([b"x"], [], 0, ("192.0.2.1", 9))
+def test_loopback_in_other_clothes():
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as one: one.connect(("::ffff:127.0.0.1", 9))
+def test_a_name_that_connect_looks_up(): socket.socket(type=socket.SOCK_DGRAM).connect(("localhost", 9))
+def test_talk_with_the_kernel():
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as one: one.bind((0, 0))
+"""
+
+
+def test_a_closed_network_looks_like_an_unreachable_one(suite: Suite) -> None:
+    ended = suite.run("integration", HANDLED, "-W", "ignore::pytest.PytestUnraisableExceptionWarning")
+    assert ended.code == 0, ended.output
+
+
 def test_the_outside_is_refused_and_loopback_is_not(suite: Suite) -> None:
     ended = suite.run("integration", OUTSIDE)
     found = {name: row["outcome"] for name, row in ended.outcomes.items()}
     assert found == {"test_outside": "failed", "test_name": "failed", "test_loopback": "passed"}
     assert 'network = "open"' in ended.output
-
-
-RACES = """
-import threading
-class Counter:
-    def __init__(self):
-        self.value = 0
-        self.lock = threading.Lock()
-    def bad(self):
-        for _ in range(5): self.value += 1
-    def good(self):
-        for _ in range(5):
-            with self.lock: self.value += 1
-def test_bad(noxlib_race):
-    noxlib_race(Counter.bad, Counter.bad, setup=Counter, check=lambda c: c.value == 10)
-def test_good(noxlib_race):
-    noxlib_race(Counter.good, Counter.good, setup=Counter, check=lambda c: c.value == 10)
-def test_raises(noxlib_race):
-    noxlib_race(lambda: 1 / 0, lambda: None, seeds=1)
-def test_check_raises(noxlib_race):
-    def check(): raise ValueError("broken invariant")
-    noxlib_race(lambda: None, lambda: None, check=check, seeds=1)
-class Account:
-    def __init__(self): self.balance = 10
-    async def spend(self):
-        import asyncio
-        seen = self.balance
-        await asyncio.sleep(0)
-        self.balance = seen - 5
-def test_bad_asyncio(noxlib_race_asyncio):
-    noxlib_race_asyncio(Account.spend, Account.spend, setup=Account, check=lambda a: a.balance == 0)
-def test_good_asyncio(noxlib_race_asyncio):
-    async def nothing(state): return None
-    noxlib_race_asyncio(nothing, nothing, setup=dict, check=lambda state: state == {})
-"""
-
-
-def test_the_race_harness_finds_planted_bugs_and_lets_correct_code_pass(suite: Suite) -> None:
-    ended = suite.run("race", RACES)
-    found = {name: row["outcome"] for name, row in ended.outcomes.items()}
-    assert {name for name, outcome in found.items() if outcome == "passed"} == {
-        "test_good",
-        "test_good_asyncio",
-    }
-    for words in ("NOXLIB_RACE_SEED=", "ZeroDivisionError", "broken invariant"):
-        assert words in ended.output
-
-
-def test_a_seed_replays_alone(suite: Suite) -> None:
-    text = (
-        "def test_seeds(noxlib_race):\n"
-        "    seen = []\n"
-        "    noxlib_race(lambda: None, lambda: None, setup=lambda: seen.append(1), check=lambda _: True)\n"
-        "    assert len(seen) == 1\n"
-    )
-    text = text.replace("lambda: None, lambda: None", "lambda _: None, lambda _: None")
-    assert suite.run("race", text, env={"NOXLIB_RACE_SEED": "3"}).code == 0
-    assert suite.run("race", text).code == 1
-
-
-def test_a_deadlock_is_shown_with_its_stacks(suite: Suite) -> None:
-    text = (
-        "import threading\n"
-        "from noxlib.pytest_plugin import race\n"
-        "race.LIMIT_SECONDS = 1.0\n"
-        "def test_stuck(noxlib_race):\n"
-        "    gate = threading.Event()\n"
-        "    noxlib_race(lambda: gate.wait(30), lambda: None, seeds=1)\n"
-    )
-    ended = suite.run("race", text)
-    assert ended.code == 1
-    assert "deadlock" in ended.output
-    assert "gate.wait" in ended.output
 
 
 def test_load_counts_iterations_and_failures(suite: Suite) -> None:
@@ -242,6 +151,18 @@ def test_load_counts_iterations_and_failures(suite: Suite) -> None:
     load = json.loads((ended.folder / "run/load.json").read_text())
     assert load["iterations"] > load["failures"] > 0
     assert load["response_times_ms"]["p50"] <= load["response_times_ms"]["max"]
+
+
+def test_an_operation_that_calls_fail_is_a_failure(suite: Suite) -> None:
+    text = (
+        "import pytest\n"
+        "def test_load(noxlib_load):\n"
+        "    result = noxlib_load(lambda user: pytest.fail('no'), seconds=0.1)\n"
+        "    assert result.failures == result.iterations > 0\n"
+    )
+    ended = suite.run("stress", text)
+    assert ended.code == 0, ended.output
+    assert "beside other xdist workers" in suite.run("stress", text, "-n", "1").output
 
 
 @pytest.mark.parametrize("fixture", ["noxlib_race", "noxlib_race_asyncio", "noxlib_load", "noxlib_chaos"])
