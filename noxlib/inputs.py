@@ -53,22 +53,34 @@ def fingerprint(
     for each checkout, files that look unchanged aren't read again.
     """
     root = root.resolve()
-    folders = {name: (root / each.path).resolve() for name, each in platform.services.items()}
     files: dict[str, str] = {}
     settings: dict[str, Any] = {}
     for name in _closure(platform, service.name):
         each = platform.services[name]
-        place = _place(folders[name], root, name)
-        others = frozenset(str(folder) for folder in folders.values() if folder != folders[name])
-        known = _Hashes(cache / f"{name}.json" if cache else None)
-        for path, file in (*_walk(str(folders[name]), others), *_outside(each, folders[name])):
-            if digest := known.digest(path, file):
-                files[posixpath.normpath(f"{place}{path}")] = digest
-        known.save()
+        place = _place((root / each.path).resolve(), root, name)
+        for path, digest in service_digests(each, platform, root, cache=cache).items():
+            files[posixpath.normpath(f"{place}{path}")] = digest
         settings[name] = _settings(each, place)
     text = json.dumps({"services": settings, "noxlib": __version__, **extra}, sort_keys=True)
     content = json.dumps([sorted(files.items()), text])
     return Fingerprint(digest=hashlib.sha256(content.encode()).hexdigest(), files=files, settings=text)
+
+
+def service_digests(
+    service: Service, platform: Platform, root: Path, *, cache: Path | None = None
+) -> dict[str, str]:
+    """Return the digest of each file that `fingerprint` counts for one service, by its path in there."""
+    folders = {name: (root / each.path).resolve() for name, each in platform.services.items()}
+    folder = folders[service.name]
+    others = frozenset(str(each) for each in folders.values() if each != folder)
+    known = _Hashes(cache / f"{service.name}.json" if cache else None)
+    found = {
+        path: digest
+        for path, file in (*_walk(str(folder), others), *_outside(service, folder))
+        if (digest := known.digest(path, file))
+    }
+    known.save()
+    return found
 
 
 def changed(old: Fingerprint, new: Fingerprint) -> list[str]:

@@ -66,6 +66,8 @@ class Postgres:
     isolation: str = "clone"  # clone | reset
     keep: str = "never"  # never | failed
     env: dict[str, str] = field(default_factory=dict)
+    render: dict[str, str] = field(default_factory=dict)  # variable -> template of a configuration file
+    migrations: tuple[str, ...] = ()  # globs of all that `migrate` and `seed` read; (): the whole service
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +221,7 @@ class Work:
     box: str  # namespace | guarded
     environments: dict[str, BuiltEnvironment]  # by service
     postgres: dict[str, Binaries]  # by "<service>/<postgres name>"
+    migration_keys: dict[str, str] = field(default_factory=dict)  # as above; "" where nothing is migrated
     tools: dict[str, str] = field(default_factory=dict)  # "locust" -> absolute path
     posargs: tuple[str, ...] = ()
     parallel: bool = False  # other sessions run beside this one

@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from noxlib import box as boxes
 from noxlib import coverage_config, environment, gates, inputs, launch, plan, session_environment, suites
 from noxlib.coverage_lines import shown
 from noxlib.files import cache_folder, locked, write_whole
+from noxlib.migration_key import migration_key
 from noxlib.model import (
     Binaries,
     BuiltEnvironment,
@@ -104,6 +105,7 @@ def _prepare(order: RunOrder, state: State) -> Work:
         box=kind,
         environments=environments,
         postgres=postgres,
+        migration_keys=_migration_keys(order, state, services, environments),
         tools=_tools(order, environments[order.plan.service]),
         posargs=order.posargs,
         parallel=order.parallel,
@@ -123,6 +125,27 @@ def _postgres(order: RunOrder, services: tuple[Service, ...]) -> dict[str, Binar
             place = f"services.toml: services.{each.name}.{settings.name}"
             found[f"{each.name}/{settings.name}"] = find_binaries(settings, place, cache_folder(), order.say)
     return found
+
+
+def _migration_keys(
+    order: RunOrder,
+    state: State,
+    services: tuple[Service, ...],
+    environments: Mapping[str, BuiltEnvironment],
+) -> dict[str, str]:
+    """Return what the servers' databases depend on; inside the box the same key finds the template."""
+    return {
+        f"{each.name}/{settings.name}": migration_key(
+            each,
+            settings,
+            order.platform,
+            order.root,
+            {"environment": environments[each.name].key, **_passed(each)},
+            cache=_hashes(state),
+        )
+        for each in services
+        for settings in each.postgres
+    }
 
 
 def _environment(order: RunOrder, service: Service) -> BuiltEnvironment:
@@ -272,13 +295,20 @@ def _judge(order: RunOrder, run: Run, work: Work, time_spent: tuple[dt.datetime,
 
 def fingerprint(platform: Platform, service: Service, root: Path, python: str) -> str:
     """Return the hash of all that a verdict about this service depends on, in this checkout."""
-    state = State.find(root)
-    extra = {"python": python}
-    for name in service.pass_env:
-        # Hashed: a fingerprint is kept, and a token must not be.
-        extra[f"pass_env {name}"] = hashlib.sha256(os.environ.get(name, "").encode()).hexdigest()
-    cache = state.cache / "hashes" / state.checkout
-    return inputs.fingerprint(service, platform, root, extra, cache=cache).digest
+    extra = {"python": python, **_passed(service)}
+    return inputs.fingerprint(service, platform, root, extra, cache=_hashes(State.find(root))).digest
+
+
+def _passed(service: Service) -> dict[str, str]:
+    """Return the passed variables, hashed: a fingerprint is kept, and a token must not be."""
+    return {
+        f"pass_env {name}": hashlib.sha256(os.environ.get(name, "").encode()).hexdigest()
+        for name in service.pass_env
+    }
+
+
+def _hashes(state: State) -> Path:
+    return state.cache / "hashes" / state.checkout
 
 
 def _evidence(run: Run, work: Work) -> Evidence:

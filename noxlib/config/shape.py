@@ -133,8 +133,15 @@ class Postgres(TypedDict, total=False):
     port: FixedPort
     via: Annotated[Literal["direct", "proxy"], _says("Connect directly, or through a proxy that can fail")]
     isolation: Annotated[Literal["clone", "reset"], _says("How tests get a fresh database")]
-    keep: Annotated[Literal["never", "failed"], _says("Whether the data of a failed session is kept")]
+    keep: Annotated[Literal["never", "failed"], _says("Whether the databases of failed tests are kept")]
     env: Templates
+    render: Annotated[
+        dict[Variable, Line],
+        _says("Variable that names a file = template of that file, in the service's folder"),
+    ]
+    migrations: Annotated[
+        list[Text], _says("Globs of all files that migrate and seed read; empty: all but the tests")
+    ]
 
 
 @_strict

@@ -1,33 +1,25 @@
-"""PostgreSQL as a resource: clone a template, boot, migrate, seed, hand out the lease."""
+"""PostgreSQL as a resource: boot a clone of the migrated template, hand out leases, suffer faults."""
 
 from __future__ import annotations
 
-import secrets
 import shutil
 import signal
-import tempfile
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
-from noxlib.errors import NotAvailableYetError, NoxlibError, ResourceError
-from noxlib.model import Address, Lease
+from noxlib.errors import NotAvailableYetError, ResourceError
+from noxlib.model import Lease
 from noxlib.resources import postgres_sql
-from noxlib.resources.postgres_archive import BrokenArchiveError
+from noxlib.resources.postgres_boot import boot
+from noxlib.resources.postgres_lease import chosen_access, lease, set_password
+from noxlib.resources.postgres_migrated import migrated_template
 from noxlib.resources.postgres_order import PostgresOrder
-from noxlib.resources.postgres_provision import provision
-from noxlib.resources.postgres_server import BootError, PortTakenError, Server, ServerOrder
-from noxlib.resources.postgres_template import TemplateOrder, discard, template
+from noxlib.resources.postgres_pool import DatabasePool
+from noxlib.resources.postgres_server import Server
 from noxlib.resources.postgres_user import server_credentials
-from noxlib.templates import fill
 
 __all__ = ["PostgresOrder", "PostgresResource", "server_credentials"]
 
-PORT_TRIES = 10
 ROOM_BYTES = 64 * 1024**2  # a fresh cluster is 24 MB, its WAL may grow to 16 MB
-LIBPQ = ("PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE")
-SCRAM_ITERATIONS = 4096  # the least that RFC 7677 allows; some clients insist
-AUTH = ("auto", "trust", "password", "scram-sha-256")
 # What noxlib decides: a value in services.toml would be ignored without a word.
 OURS = {
     "port": "use the key `port` beside `settings`",
@@ -45,9 +37,9 @@ class PostgresResource:
         """Take the order; nothing is started yet."""
         self._order = order
         self._server: Server | None = None
+        self._pool: DatabasePool | None = None
         self.name = order.name
-        self._auth = self._chosen_auth()
-        self._password = "postgres" if self._auth == "trust" else secrets.token_urlsafe(24)
+        self._access = chosen_access(order)
 
     @property
     def pid(self) -> int | None:
@@ -59,26 +51,40 @@ class PostgresResource:
         return self.pid is not None
 
     def start(self) -> Lease:
-        """Start, migrate and seed; return the lease. Raises ResourceError."""
+        """Start the server, migrated and seeded; return the lease. Raises ResourceError."""
         self._refuse()
         self._check_room()
-        server = self._server = self._boot()
-        self._order.event("postgres.started", resource=self.name, pid=server.server_pid)
+        order, access = self._order, self._access
+        server = self._server = boot(order, access.auth, lambda: migrated_template(order, access))
+        order.event("postgres.started", resource=self.name, pid=server.server_pid)
         try:
-            if self._auth != "trust":
-                self._set_password(server)
-            lease = self._lease(server)
-            provision(self._order, server, lease)
+            set_password(order, server, access)
+            handed = lease(order, server, access)
         except BaseException:
             self.stop()
             raise
-        self._order.event("postgres.ready", resource=self.name)
-        return lease
+        order.event("postgres.ready", resource=self.name)
+        self._pool = DatabasePool(order, server)
+        return handed
+
+    def acquire(self) -> Lease:
+        """Hand out a fresh database of the running server. Raises ResourceError."""
+        server = self._started()
+        assert self._pool is not None  # noqa: S101  it lives as long as the server
+        return lease(self._order, server, self._access, self._pool.acquire())
+
+    def release(self, database: str, *, keep: bool = False) -> None:
+        """Take a database back: it is dropped when its last client has gone, or kept."""
+        if self._pool is not None:
+            self._pool.release(database, keep=keep)
 
     def stop(self) -> None:
         """End the server at once; its data is thrown away."""
         if self._server is not None:
             server, self._server = self._server, None
+            pool, self._pool = self._pool, None
+            if pool is not None:
+                pool.close()
             server.stop()
             self._order.event("postgres.stopped", resource=self.name)
 
@@ -126,20 +132,6 @@ class PostgresResource:
             raise ResourceError(f"{self.name} isn't started, or was stopped and its data removed")
         return self._server
 
-    # --- starting ---------------------------------------------------------------------------
-
-    def _chosen_auth(self) -> str:
-        """Return how TCP connections prove themselves; on a private network nobody else is there.
-
-        A password is sent in clear over loopback: scram costs 4,096 hashes for each connection.
-        """
-        chosen = self._order.settings.auth
-        if chosen not in AUTH:
-            raise ResourceError(f'{self._order.place}.auth: unknown "{chosen}". One of: {", ".join(AUTH)}')
-        if chosen != "auto":
-            return chosen
-        return "trust" if self._order.private_network else "password"
-
     def _refuse(self) -> None:
         settings, place = self._order.settings, self._order.place
         later = {"via": "direct", "isolation": "clone", "keep": "never"}
@@ -162,103 +154,3 @@ class PostgresResource:
                 f"{free // 1024**2} MB are free, and it needs {ROOM_BYTES // 1024**2}",
                 remedy="free some, or set TMPDIR to a folder on a disk with room",
             )
-
-    def _boot(self) -> Server:
-        order = self._order
-        wanted = TemplateOrder(
-            place=order.place,
-            settings=order.settings,
-            binaries=order.binaries,
-            cache=order.cache,
-            folder=order.folder,
-            credentials=order.credentials,
-            log=order.log,
-        )
-        archive = template(wanted, order.event)
-        found = archive.stat()
-        try:
-            return self._boot_clone(archive)
-        except (BrokenArchiveError, BootError):
-            # A disk that was full, a hand in the cache: build it once more.
-            discard(archive, found)
-            order.event("postgres.template.broken", key=archive.stem)
-            return self._boot_clone(template(wanted, order.event))
-
-    def _boot_clone(self, archive: Path) -> Server:
-        for port in self._ports():
-            server = self._new_server(archive, port)
-            try:
-                server.setup()
-                server.start()
-            except PortTakenError as error:
-                server.stop()
-                taken: NoxlibError = error
-            except BaseException:
-                server.stop()
-                raise
-            else:
-                return server
-        raise ResourceError(
-            f"{self._order.place}: port {port} is taken\n{taken.message}",
-            remedy="end what listens there, or leave `port` out so that a free one is chosen",
-        ) from taken
-
-    def _ports(self) -> Iterator[int]:
-        fixed = self._order.port if self._order.private_network else self._order.settings.port
-        if fixed:
-            yield fixed
-            return
-        for _ in range(PORT_TRIES):
-            yield self._order.reserve()
-
-    def _new_server(self, archive: Path, port: int) -> Server:
-        return Server(
-            ServerOrder(
-                binaries=self._order.binaries,
-                folder=Path(tempfile.mkdtemp(prefix="pg", dir=self._order.folder)),
-                log=self._order.log,
-                template=archive,
-                settings=self._order.settings.settings,
-                credentials=self._order.credentials,
-                host="127.0.0.1",
-                port=port,
-                auth=self._auth,
-            )
-        )
-
-    def _set_password(self, server: Server) -> None:
-        iterations = SCRAM_ITERATIONS if self._auth == "scram-sha-256" else 1
-        kept = postgres_sql.verifier(self._password, iterations)
-        role = postgres_sql.quoted(self._order.settings.role)
-        # A database's first connection fills its caches: let it be the service's own.
-        dsn = server.dsn(database=self._order.settings.database)
-        with postgres_sql.connected(dsn) as connection:
-            postgres_sql.execute(
-                connection, f"ALTER ROLE {role} PASSWORD '{kept}'", f"{self._order.place}.auth"
-            )
-
-    def _lease(self, server: Server) -> Lease:
-        settings = self._order.settings
-        address = Address(host="127.0.0.1", port=server.order.port, socket_folder=str(server.socket_folder))
-        values = {
-            "user": settings.role,
-            "password": self._password,
-            "host": address.host,
-            "port": str(address.port),
-            "database": settings.database,
-            "socket_folder": address.socket_folder,
-            "bin_dir": self._order.binaries.bin_dir,
-        }
-        libpq = (address.host, str(address.port), settings.role, self._password, settings.database)
-        env = dict(zip(LIBPQ, libpq, strict=True)) if settings.name == "postgres" else {}
-        env |= {
-            key: fill(text, values, f"{self._order.place}.env.{key}") for key, text in settings.env.items()
-        }
-        return Lease(
-            resource=self.name,
-            kind="postgres",
-            address=address,
-            env=env,
-            values=values,
-            secrets=() if self._auth == "trust" else (self._password,),
-        )

@@ -26,6 +26,7 @@ class PostgresOrder:
     environment: Mapping[str, str]  # of migrations and seed commands
     reserve: Callable[[], int]  # a free port, when the network is shared
     event: Callable[..., None]
+    migration_key: str  # hash of all that migrations and seeds read, their commands included
     port: int = 5432  # in a private network
 
     @property

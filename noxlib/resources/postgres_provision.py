@@ -10,6 +10,7 @@ from noxlib import launch
 from noxlib.errors import ResourceError
 from noxlib.model import Lease
 from noxlib.resources import postgres_sql
+from noxlib.resources.postgres_lease import libpq
 from noxlib.resources.postgres_order import PostgresOrder
 from noxlib.resources.postgres_server import Server
 
@@ -28,7 +29,8 @@ def provision(order: PostgresOrder, server: Server, lease: Lease) -> None:
 
 
 def _command(order: PostgresOrder, what: str, words: tuple[str, ...], lease: Lease) -> None:
-    environment = {**order.environment, **lease.env}
+    # Of a further server, too: psql and alembic must find the one that is migrated.
+    environment = {**order.environment, **libpq(lease.values), **lease.env}
     program = shutil.which(words[0], path=environment.get("PATH"))
     if program is None:
         raise ResourceError(

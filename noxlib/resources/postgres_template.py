@@ -70,13 +70,30 @@ def template(order: TemplateOrder, event: Callable[..., None]) -> Path:
     Raises ResourceError when it can't be built.
     """
     archive = order.archive
+    kept_template(
+        archive, lambda: _build(order, archive), lambda name, **facts: event(name, layer="cluster", **facts)
+    )
+    return archive
+
+
+def kept_template(archive: Path, build: Callable[[], None], event: Callable[..., None]) -> None:
+    """Have an archive, built now if there is none; only one process builds, the others wait for it."""
     if not _touched(archive):
         with locked(archive.with_suffix(".lock")):
             if not archive.exists():
-                _build(order, archive)
+                build()
                 event("postgres.template", key=archive.stem)
         _evict(archive)
-    return archive
+
+
+def pack_template(data: Path, archive: Path) -> None:
+    """Write a stopped cluster to its archive, whole or not at all."""
+    aside = archive.with_suffix(".aside")
+    try:
+        postgres_archive.pack(data, aside)
+        aside.replace(archive)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def discard(archive: Path, broken: os.stat_result) -> None:
@@ -100,7 +117,6 @@ def _touched(archive: Path) -> bool:
 def _build(order: TemplateOrder, archive: Path) -> None:
     # The box's folder lies in memory when there is room: initdb is four times faster there.
     work = Path(tempfile.mkdtemp(prefix="t", dir=order.folder))
-    aside = archive.with_suffix(".aside")
     try:
         server = Server(
             ServerOrder(
@@ -118,10 +134,8 @@ def _build(order: TemplateOrder, archive: Path) -> None:
             _prepare(server, order)
             # A fast shutdown writes a checkpoint: clones boot without recovery.
             server.terminate(signal.SIGINT)
-            postgres_archive.pack(server.data, aside)
-            aside.replace(archive)
+            pack_template(server.data, archive)
     finally:
-        aside.unlink(missing_ok=True)
         shutil.rmtree(work, ignore_errors=True)
 
 

@@ -81,14 +81,19 @@ class Stack:
         found = {name: getattr(resource, "pid", None) for name, resource in self._running.items()}
         return {name: pid for name, pid in found.items() if pid}
 
-    def environment(self, service: Service) -> dict[str, str]:
-        """Return the variables of a service's processes: allow-list, its own leases, its dependencies'."""
+    def environment(self, service: Service, *, servers: bool = True) -> dict[str, str]:
+        """Return the variables of a service's processes: allow-list, its own leases, its dependencies'.
+
+        Without `servers` for migrations: what they did to another server would be missing when their
+        own is next made of its template.
+        """
         virtualenv = Path(self._work.environments[service.name].path)
         names = {service.name, *service.depends_on}
         found = session_environment.base(os.environ, self._box, service, virtualenv)
         for lease in self.leases:
             owner = lease.resource.partition("/")[0]
-            if owner == service.name or (owner in names and lease.kind == "process"):
+            own = owner == service.name and servers
+            if own or (owner in names and lease.kind == "process"):
                 found |= lease.env
         return found
 
@@ -123,10 +128,11 @@ class Stack:
                 credentials=server_credentials(),
                 log=self._logs / f"{service.name}-{settings.name}.log",
                 service_folder=self._folder(service),
-                environment=self.environment(service),
+                environment=self.environment(service, servers=False),
                 port=port,
                 reserve=boxes.free_port,
                 event=self.events.write,
+                migration_key=self._work.migration_keys.get(key, ""),
             )
         )
         self._stack.callback(resource.stop)

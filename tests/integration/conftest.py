@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
@@ -97,6 +98,9 @@ def postgres_order(
             "reserve": free_port,
             "event": trail,
             "port": free_port(),
+            "migration_key": uuid.uuid4().hex
+            if {"migrate", "seed", "seed_command"} & settings.keys()
+            else "",
         }
         return PostgresOrder(**{**defaults, **changes})
 

@@ -25,17 +25,48 @@ def cache(box_folder: Path) -> Path:
     return box_folder / "cache"
 
 
-def archive_in(cache: Path) -> Path:
-    (found,) = (cache / "postgres").glob("*.tar")
-    return found
+def archives(cache: Path, trail: Any) -> dict[str, Path]:
+    """The templates by layer: cluster, and migrated, which is made of it."""
+    return {layer: cache / "postgres" / f"{key}.tar" for layer, key in built(trail)}
+
+
+def built(trail: Any) -> list[tuple[str, str]]:
+    return [(facts["layer"], facts["key"]) for name, facts in trail if name == "postgres.template"]
 
 
 def test_the_second_server_builds_nothing(started: Start, cache: Path, trail: Any) -> None:
     started(cache=cache)
-    os.utime(archive_in(cache), (1, 1))
+    found = archives(cache, trail)
+    assert list(found) == ["cluster", "migrated"]
+    os.utime(found["migrated"], (1, 1))
     started(cache=cache)
-    assert trail.names().count("postgres.template") == 1
-    assert archive_in(cache).stat().st_mtime > 1, "a use is noted, or it would be evicted"
+    assert len(built(trail)) == 2
+    assert found["migrated"].stat().st_mtime > 1, "a use is noted, or it would be evicted"
+
+
+def test_a_migration_runs_once_for_all_sessions(started: Start, cache: Path, trail: Any) -> None:
+    migrate = ("psql", "-qc", "create table t as select 1 as x; alter database test set work_mem = '5MB'")
+    key = {"migrate": migrate, "cache": cache, "migration_key": "one"}
+    servers = [started(**key), started(**key)]
+    assert [each.ask("SELECT x FROM t") for each in servers] == [1, 1]
+    assert [each.ask("SHOW work_mem") for each in servers] == ["5MB", "5MB"]
+    assert trail.names().count("postgres.migrate") == 1
+    assert started(**{**key, "migration_key": "two"}).ask("SELECT x FROM t") == 1
+    assert trail.names().count("postgres.migrate") == 2
+
+
+def test_a_migration_that_fails_is_run_again_next_time(
+    postgres_order: Order, cache: Path, trail: Any, tmp_path: Path
+) -> None:
+    failing = {"migrate": ("sh", "-c", f"test -e {tmp_path}/mended"), "cache": cache, "migration_key": "one"}
+    for _ in range(2):
+        with pytest.raises(ResourceError, match="exit code 1"):
+            PostgresResource(postgres_order(**failing)).start()
+    (tmp_path / "mended").touch()
+    resource = PostgresResource(postgres_order(**failing))
+    resource.start()
+    resource.stop()
+    assert [layer for layer, _ in built(trail)] == ["cluster", "migrated"]
 
 
 def test_what_one_session_writes_another_doesnt_see(started: Start) -> None:
@@ -43,30 +74,33 @@ def test_what_one_session_writes_another_doesnt_see(started: Start) -> None:
     assert started().ask("SELECT to_regclass('t')") is None
 
 
+@pytest.mark.parametrize("layers", [["migrated"], ["cluster", "migrated"]], ids="+".join)
 @pytest.mark.parametrize("damage", ["empty", "cut", "no cluster"])
 def test_a_broken_template_is_built_again(
-    started: Start, cache: Path, trail: Any, damage: str, tmp_path: Path
+    started: Start, cache: Path, trail: Any, damage: str, layers: list[str]
 ) -> None:
     started(cache=cache)
-    archive = archive_in(cache)
-    if damage == "empty":
-        archive.write_bytes(b"")
-    elif damage == "cut":
-        os.truncate(archive, 5_000_000)
-    else:
-        (tmp_path / "other").mkdir()
-        postgres_archive.pack(tmp_path / "other", archive)
+    for archive in (archives(cache, trail)[layer] for layer in layers):
+        if damage == "empty":
+            archive.write_bytes(b"")
+        elif damage == "cut":
+            os.truncate(archive, 5_000_000)
+        else:
+            (cache / archive.stem).mkdir()
+            postgres_archive.pack(cache / archive.stem, archive)
+    trail.clear()
     assert started(cache=cache).ask("SELECT 1") == 1
-    assert trail.names().count("postgres.template") == 2
+    assert [layer for layer, _ in built(trail)] == layers
+    trail.clear()
     assert started(cache=cache).ask("SELECT 1") == 1
-    assert trail.names().count("postgres.template") == 2
+    assert built(trail) == []
 
 
 def test_a_template_that_unpacks_and_doesnt_boot_is_built_again(
     started: Start, cache: Path, trail: Any, box_folder: Path
 ) -> None:
     started(cache=cache)
-    archive = archive_in(cache)
+    archive = archives(cache, trail)["migrated"]
     data = box_folder / "unpacked"
     data.mkdir()
     postgres_archive.unpack(archive, data, None)
@@ -85,7 +119,7 @@ def test_a_template_that_never_boots_is_built_twice_and_then_given_up(
     monkeypatch.setattr(postgres_archive, "unpack", unpack)
     with pytest.raises(ResourceError, match="still broken"):
         PostgresResource(postgres_order(cache=cache)).start()
-    assert trail.names().count("postgres.template") == 2
+    assert len(built(trail)) == 2
 
 
 def test_two_processes_that_need_the_same_template_build_it_once(cache: Path, postgres_order: Order) -> None:

@@ -1,0 +1,73 @@
+"""Boot a clone of a template: on a port that is free, from a template that isn't broken."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from noxlib.errors import NoxlibError, ResourceError
+from noxlib.resources.postgres_archive import BrokenArchiveError
+from noxlib.resources.postgres_order import PostgresOrder
+from noxlib.resources.postgres_server import BootError, PortTakenError, Server, ServerOrder
+from noxlib.resources.postgres_template import discard
+
+PORT_TRIES = 10
+
+
+def boot(order: PostgresOrder, auth: str, template: Callable[[], Path]) -> Server:
+    """Return a running server over a clone; a template that turns out broken is built once more."""
+    archive = template()
+    found = archive.stat()
+    try:
+        return _boot_clone(order, auth, archive)
+    except (BrokenArchiveError, BootError):
+        # A disk that was full, a hand in the cache.
+        discard(archive, found)
+        order.event("postgres.template.broken", key=archive.stem)
+        return _boot_clone(order, auth, template())
+
+
+def _boot_clone(order: PostgresOrder, auth: str, archive: Path) -> Server:
+    for port in _ports(order):
+        server = _new_server(order, auth, archive, port)
+        try:
+            server.setup()
+            server.start()
+        except PortTakenError as error:
+            server.stop()
+            taken: NoxlibError = error
+        except BaseException:
+            server.stop()
+            raise
+        else:
+            return server
+    raise ResourceError(
+        f"{order.place}: port {port} is taken\n{taken.message}",
+        remedy="end what listens there, or leave `port` out so that a free one is chosen",
+    ) from taken
+
+
+def _ports(order: PostgresOrder) -> Iterator[int]:
+    fixed = order.port if order.private_network else order.settings.port
+    if fixed:
+        yield fixed
+        return
+    for _ in range(PORT_TRIES):
+        yield order.reserve()
+
+
+def _new_server(order: PostgresOrder, auth: str, archive: Path, port: int) -> Server:
+    return Server(
+        ServerOrder(
+            binaries=order.binaries,
+            folder=Path(tempfile.mkdtemp(prefix="pg", dir=order.folder)),
+            log=order.log,
+            template=archive,
+            settings=order.settings.settings,
+            credentials=order.credentials,
+            host="127.0.0.1",
+            port=port,
+            auth=auth,
+        )
+    )
