@@ -76,6 +76,7 @@ class Redis:
 
     version: str = ""
     bin_dir: str | None = None
+    auth: str = "auto"  # auto | trust | password
     port: int | None = None
     env: dict[str, str] = field(default_factory=dict)
 
@@ -192,8 +193,10 @@ class Binaries:
 
     bin_dir: str  # absolute
     version: str  # "15.18"
-    origin: str  # bin_dir | NOXLIB_PG_BIN | system | wheel
+    origin: str  # bin_dir | NOXLIB_PG_BIN | NOXLIB_REDIS_BIN | system | wheel
     extensions: tuple[str, ...] = ()
+    product: str = "PostgreSQL"  # as it calls itself: PostgreSQL, Redis, Valkey
+    program: str = "postgres"  # the server's file in bin_dir
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +224,7 @@ class Work:
     box: str  # namespace | guarded
     environments: dict[str, BuiltEnvironment]  # by service
     postgres: dict[str, Binaries]  # by "<service>/<postgres name>"
+    redis: dict[str, Binaries] = field(default_factory=dict)  # by "<service>/redis"
     migration_keys: dict[str, str] = field(default_factory=dict)  # as above; "" where nothing is migrated
     tools: dict[str, str] = field(default_factory=dict)  # "locust" -> absolute path
     posargs: tuple[str, ...] = ()
@@ -247,6 +251,7 @@ class Lease:
     address: Address
     env: dict[str, str] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict)  # of templates: host, port, user, ...
+    templates: dict[str, str] = field(default_factory=dict)  # of redis: what `env` was made of
     secrets: tuple[str, ...] = ()
     via: str = "direct"  # direct | proxy
     upstream: Address | None = None  # the resource's own address when via is "proxy"

@@ -28,6 +28,10 @@ POSTGRES_KILL = "postgres.kill"
 POSTGRES_RESTART = "postgres.restart"
 POSTGRES_PAUSE = "postgres.pause"
 POSTGRES_RESUME = "postgres.resume"
+REDIS_KILL = "redis.kill"
+REDIS_RESTART = "redis.restart"
+REDIS_PAUSE = "redis.pause"
+REDIS_RESUME = "redis.resume"
 PROCESS_KILL = "process.kill"
 PROCESS_STOP = "process.stop"
 PROCESS_START = "process.start"
@@ -43,6 +47,10 @@ REQUESTS: dict[str, tuple[str, ...]] = {
     POSTGRES_RESTART: ("resource",),
     POSTGRES_PAUSE: ("resource",),
     POSTGRES_RESUME: ("resource",),
+    REDIS_KILL: ("resource",),
+    REDIS_RESTART: ("resource",),
+    REDIS_PAUSE: ("resource",),
+    REDIS_RESUME: ("resource",),
     PROCESS_KILL: ("resource",),
     PROCESS_STOP: ("resource",),
     PROCESS_START: ("resource",),

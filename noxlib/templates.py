@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from noxlib.errors import ConfigError
 
 POSTGRES = ("user", "password", "host", "port", "database", "socket_folder", "bin_dir")
-REDIS = ("host", "port", "database", "password")
+REDIS = ("host", "port", "database", "password", "socket")
 PROCESS = ("host", "port")
 # Of command lines: process.command, and a suite's args and command. `{ENV:NAME}` is legal there too.
 COMMAND = ("host", "port", "root", "service", "run_folder", "python", "workers")

@@ -150,6 +150,9 @@ class Redis(TypedDict, total=False):
 
     version: VersionRange
     bin_dir: BinDir
+    auth: Annotated[
+        Literal["auto", "trust", "password"], _says("Whether it asks for a password; auto: in a guarded box")
+    ]
     port: FixedPort
     env: Templates
 

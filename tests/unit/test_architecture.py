@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "noxlib"
 LAYERS: dict[str, int] = {
-    **dict.fromkeys(("", "errors", "model", "protocol", "redaction", "templates"), 0),
+    **dict.fromkeys(("", "errors", "model", "protocol", "redaction", "resp", "templates"), 0),
     **dict.fromkeys(("files", "launch", "plan", "inputs", "records", "config", "coverage_config"), 1),
     **dict.fromkeys(("coverage_data", "coverage_lines", "state"), 1),
     **dict.fromkeys(("box", "session_environment", "migration_key"), 2),
@@ -31,7 +31,10 @@ HOMES = {
     "coverage": ("coverage_data",),
     "subprocess": ("launch",),
 }
-PLUGIN_MAY = {"noxlib.errors", "noxlib.model", "noxlib.protocol", "noxlib.pytest_plugin", "noxlib"}
+PLUGIN_MAY = {
+    "noxlib",
+    *(f"noxlib.{each}" for each in ("errors", "model", "protocol", "pytest_plugin", "resp", "templates")),
+}
 
 
 def modules() -> dict[str, ast.Module]:
