@@ -255,6 +255,7 @@ class Lease:
     secrets: tuple[str, ...] = ()
     via: str = "direct"  # direct | proxy
     upstream: Address | None = None  # the resource's own address when via is "proxy"
+    keep: bool = False  # the databases of failed tests are kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,6 +300,7 @@ class Evidence:
     servers: tuple[str, ...] = ()  # "PostgreSQL 15.18 (system)"
     box: str = "namespace"
     network: str = "closed"
+    deaths: tuple[str, ...] = ()  # service processes that ended by themselves, each with its last lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

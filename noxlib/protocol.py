@@ -9,9 +9,11 @@ answered in order. Standard library only: tests speak it from a service's enviro
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from types import TracebackType
 from typing import Any, BinaryIO, TypeVar
@@ -24,6 +26,9 @@ FRAME_BYTES = 64 * 1024  # the newline included
 CLIENT_SECONDS = 30.0  # how long a server works for, or waits on, one client
 
 PING = "ping"
+# A fresh database of a server, and giving it back; what a client holds is given back when it leaves.
+DATABASE_ACQUIRE = "database.acquire"
+DATABASE_RELEASE = "database.release"
 POSTGRES_KILL = "postgres.kill"
 POSTGRES_RESTART = "postgres.restart"
 POSTGRES_PAUSE = "postgres.pause"
@@ -43,6 +48,8 @@ RESOURCE_WAIT = "resource.wait"  # until healthy, or for `timeout` seconds; no r
 # Each request and the arguments that it may have. `resource` is a lease's name: "cs1/postgres".
 REQUESTS: dict[str, tuple[str, ...]] = {
     PING: (),
+    DATABASE_ACQUIRE: ("resource",),
+    DATABASE_RELEASE: ("resource", "database", "failed"),
     POSTGRES_KILL: ("resource",),
     POSTGRES_RESTART: ("resource",),
     POSTGRES_PAUSE: ("resource",),
@@ -146,6 +153,7 @@ class Client:
         self._timeout = timeout
         self._lock = threading.Lock()
         self._last = 0
+        self._unread = 0  # answers to what was posted
         self._open: tuple[socket.socket, BinaryIO] | None = None
 
     def __enter__(self) -> Client:  # noqa: PYI034  typing.Self needs Python 3.11
@@ -164,8 +172,7 @@ class Client:
         Raises ProtocolError when the server refuses it, is gone, or doesn't answer in time.
         """
         with self._lock:
-            self._last += 1
-            frame = encode(Request(id=self._last, token=self._token, do=do, args=args or {}))
+            frame = self._frame(do, args)
             response = self._exchange(do, frame, self._timeout if timeout is None else timeout)
             if response.id not in {self._last, 0}:
                 self._close()
@@ -174,17 +181,40 @@ class Client:
             raise ProtocolError(f"control: {do}: {response.error}", remedy=response.remedy)
         return response.result
 
+    def post(self, do: str, args: dict[str, Any] | None = None) -> None:
+        """Send a request whose answer nobody waits for; a later `call` skips it.
+
+        Raises ProtocolError when the server is gone.
+        """
+        with self._lock, self._explained(do, self._timeout):
+            sock, _ = self._connected(self._timeout)
+            sock.sendall(self._frame(do, args))
+            self._unread += 1
+
     def close(self) -> None:
         """Close the connection; a later call opens a new one."""
         with self._lock:
             self._close()
 
+    def _frame(self, do: str, args: dict[str, Any] | None) -> bytes:
+        self._last += 1
+        return encode(Request(id=self._last, token=self._token, do=do, args=args or {}))
+
     def _exchange(self, do: str, frame: bytes, timeout: float) -> Response:
-        """Send one frame and read one. A connection that failed once is never used again."""
-        try:
+        """Send one frame, and read its answer behind those to what was posted."""
+        with self._explained(do, timeout):
             sock, stream = self._connected(timeout)
             sock.sendall(frame)
+            while self._unread:
+                decode(Response, read_frame(stream) or b"")
+                self._unread -= 1
             return decode(Response, read_frame(stream) or b"")
+
+    @contextlib.contextmanager
+    def _explained(self, do: str, timeout: float) -> Iterator[None]:
+        """Say what failed. A connection that failed once is never used again."""
+        try:
+            yield
         except TimeoutError as error:
             self._close()
             raise ProtocolError(f"control: {do}: no answer within {timeout:g} s") from error
@@ -211,6 +241,7 @@ class Client:
         for each in self._open or ():
             each.close()
         self._open = None
+        self._unread = 0
 
 
 def _parse(frame: bytes) -> dict[str, Any]:

@@ -31,10 +31,6 @@ def _of_service(service: Service) -> Iterator[Coming]:
             yield Coming(f"{base}.{server.name}.{key}", what, service.name, "postgres")
     if service.redis:
         yield Coming(f"{base}.redis", "a Redis server", service.name, "redis")
-    if service.process and service.process.ready.log:
-        yield Coming(f"{base}.process.ready.log", "readiness by log output", service.name, "process")
-    if service.process and service.process.ready.command:
-        yield Coming(f"{base}.process.ready.command", "readiness by a command", service.name, "process")
     for kind, suite in service.types.items():
         if suite.cache:
             yield Coming(f"{base}.types.{kind}.cache", "cached passes", service.name, kind)
@@ -45,7 +41,3 @@ def _of_postgres(server: Postgres) -> Iterator[tuple[str, str]]:
         yield "via", "connections through a proxy"
     if server.isolation == "reset":
         yield "isolation", "databases that are reset instead of cloned"
-    if server.role != Postgres().role:
-        yield "role", "roles other than the superuser"
-    if server.keep == "failed":
-        yield "keep", "keeping the data of a failed session"

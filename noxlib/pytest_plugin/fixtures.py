@@ -9,8 +9,9 @@ import pytest
 
 from noxlib.model import Lease, SessionFile
 from noxlib.protocol import Client
-from noxlib.pytest_plugin import session
+from noxlib.pytest_plugin import databases, session
 from noxlib.pytest_plugin.chaos import Chaos
+from noxlib.pytest_plugin.databases import Database
 from noxlib.pytest_plugin.load import Load
 from noxlib.pytest_plugin.race import Race
 
@@ -25,6 +26,22 @@ def noxlib_session(pytestconfig: pytest.Config) -> SessionFile:
 def noxlib_leases(noxlib_session: SessionFile) -> dict[str, Lease]:
     """Return the leases by name, such as "cs1/postgres". Every type."""
     return {lease.resource: lease for lease in noxlib_session.leases}
+
+
+@pytest.fixture
+def noxlib_databases(request: pytest.FixtureRequest) -> Iterator[Callable[..., Database]]:
+    """Return what makes fresh databases: `noxlib_databases("audit")`. Types with PostgreSQL."""
+    lender = request.config.stash[databases.DATABASES]
+    try:
+        yield databases.lender(lender, request.node)
+    finally:
+        databases.take_back(lender, request.node)
+
+
+@pytest.fixture
+def noxlib_database(noxlib_databases: Callable[..., Database]) -> Database:
+    """Return a fresh database: migrated, seeded, this test's alone. Types with PostgreSQL."""
+    return noxlib_databases()
 
 
 @pytest.fixture

@@ -6,28 +6,35 @@ from collections.abc import Generator
 
 import pytest
 
+from noxlib.errors import ProtocolError
 from noxlib.model import SessionFile
-from noxlib.pytest_plugin import fixtures, guard, properties, session
+from noxlib.pytest_plugin import databases, fixtures, guard, properties, session
 from noxlib.pytest_plugin.outcomes import Outcomes
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_load_initial_conftests() -> Generator[None, None, None]:
-    """Load hypothesis' profile ahead of the project's conftest.py, which may choose its own."""
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
+    """Prepare what the project's conftest.py may look at already: variables, hypothesis' profile."""
     found = session.read()
     if found.plan.type == "property":
         properties.load_profile(found)
+    lender = early_config.stash[databases.DATABASES] = databases.Databases(found)
+    try:
+        early_config.stash[session.SESSION] = databases.give_worker_its_own(found, lender)
+    except ProtocolError as error:
+        raise pytest.UsageError(f"noxlib: no database for this worker: {error}") from error
     yield
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register all that a session needs, unless a pytest above this one serves it."""
+    found = config.stash[session.SESSION]
     if not session.take(config):
+        del config.stash[session.SESSION]
         return
-    found = session.read()
-    config.stash[session.SESSION] = found
     config.pluginmanager.register(fixtures, "noxlib-fixtures")
     config.pluginmanager.register(Header(found), "noxlib-header")
+    config.pluginmanager.register(databases.Reports(found), "noxlib-databases")
     if found.network == "closed":
         config.pluginmanager.register(guard.Guard(found, config.rootpath), "noxlib-guard")
     if not session.is_worker(config):
@@ -39,6 +46,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if session.SESSION not in config.stash:
         return
     guard.release()
+    config.stash[databases.DATABASES].close()
     if not session.is_worker(config):
         session.release()
 

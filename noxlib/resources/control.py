@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import socketserver
 import threading
@@ -12,6 +13,7 @@ from typing import Any, BinaryIO, Protocol, cast
 
 from noxlib import protocol
 from noxlib.errors import NoxlibError, ProtocolError
+from noxlib.model import Lease, to_json
 from noxlib.protocol import Request, Response
 
 MAX_CLIENTS = 64
@@ -26,6 +28,16 @@ class Controlled(Protocol):
     def pause(self) -> None: ...  # noqa: D102
     def resume(self) -> None: ...  # noqa: D102
     def wait_healthy(self, timeout: float) -> None: ...  # noqa: D102
+
+
+class Databases(Protocol):
+    """What a database server can be asked for."""
+
+    def acquire(self) -> Lease: ...  # noqa: D102
+    def release(self, database: str, *, failed: bool = False) -> None: ...  # noqa: D102
+
+
+Held = set[tuple[str, str]]  # resource and database
 
 
 class ControlServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
@@ -76,16 +88,27 @@ class ControlServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing about a client that left in the middle: it isn't the session's fault."""
 
-    def answer(self, request: Request) -> Response:
-        """Do what is asked and answer; a NoxlibError becomes its text and remedy."""
+    def answer(self, request: Request, held: Held) -> Response:
+        """Do what is asked and answer; a NoxlibError becomes its text and remedy.
+
+        `held` are the databases of this client, which it may lose by closing its connection.
+        """
         if not request.authentic(self.token):
             return Response(id=request.id, ok=False, error="wrong token", remedy="use the session file's")
         try:
-            return Response(id=request.id, result=self._do(request))
+            return Response(id=request.id, result=self._do(request, held))
         except NoxlibError as error:
             return Response(id=request.id, ok=False, error=error.message, remedy=error.remedy)
 
-    def _do(self, request: Request) -> Any:
+    def give_back(self, held: Held) -> None:
+        """Take back what a client held that has left."""
+        resources = self._resources()
+        for name, database in held:
+            with contextlib.suppress(KeyError):
+                cast(Databases, resources[name]).release(database)
+        held.clear()
+
+    def _do(self, request: Request, held: Held) -> Any:
         resources = self._resources()
         if request.do == protocol.PING:
             return {"resources": sorted(resources)}
@@ -94,6 +117,8 @@ class ControlServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         kind, _, verb = request.do.partition(".")
         name = request.args.get("resource", "")
         found = resources.get(name)
+        if kind == "database" and hasattr(found, "acquire"):
+            return self._database(request, name, cast(Databases, found), held)
         if found is None or kind not in name:
             raise ProtocolError(
                 f"no {kind} resource {name!r} in this session",
@@ -102,6 +127,19 @@ class ControlServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         self._event(f"control.{request.do}", resource=name)
         with self._doing:
             getattr(found, {"start": "restart"}.get(verb, verb))()
+        return None
+
+    @staticmethod
+    def _database(request: Request, name: str, server: Databases, held: Held) -> Any:
+        if request.do == protocol.DATABASE_ACQUIRE:
+            lease = server.acquire()
+            held.add((name, lease.values["database"]))
+            return to_json(lease)
+        database = str(request.args.get("database", ""))
+        if (name, database) not in held:
+            raise ProtocolError(f"this client holds no database {database!r} of {name}")
+        held.remove((name, database))
+        server.release(database, failed=request.args.get("failed") is True)
         return None
 
     @staticmethod
@@ -118,14 +156,14 @@ class _Handler(socketserver.StreamRequestHandler):
     timeout = protocol.CLIENT_SECONDS
 
     def handle(self) -> None:
-        while True:
-            try:
-                frame = protocol.read_frame(cast(BinaryIO, self.rfile))
-                if frame is None:
-                    return
-                response = self.server.answer(protocol.decode(Request, frame))
-            except ProtocolError as error:
-                # What follows nonsense can't be trusted to begin at a frame.
-                self.wfile.write(protocol.encode(Response(id=0, ok=False, error=error.message)))
-                return
-            self.wfile.write(protocol.encode(response))
+        held: Held = set()
+        try:
+            while (frame := protocol.read_frame(cast(BinaryIO, self.rfile))) is not None:
+                self.wfile.write(protocol.encode(self.server.answer(protocol.decode(Request, frame), held)))
+                # A test may take its time with a database.
+                self.connection.settimeout(None if held else protocol.CLIENT_SECONDS)
+        except ProtocolError as error:
+            # What follows nonsense can't be trusted to begin at a frame.
+            self.wfile.write(protocol.encode(Response(id=0, ok=False, error=error.message)))
+        finally:
+            self.server.give_back(held)

@@ -15,6 +15,7 @@ from noxlib.resources.postgres_migrated import migrated_template
 from noxlib.resources.postgres_order import PostgresOrder
 from noxlib.resources.postgres_pool import DatabasePool
 from noxlib.resources.postgres_server import Server
+from noxlib.resources.postgres_template import pack_template
 from noxlib.resources.postgres_user import server_credentials
 
 __all__ = ["PostgresOrder", "PostgresResource", "server_credentials"]
@@ -73,20 +74,32 @@ class PostgresResource:
         assert self._pool is not None  # noqa: S101  it lives as long as the server
         return lease(self._order, server, self._access, self._pool.acquire())
 
-    def release(self, database: str, *, keep: bool = False) -> None:
-        """Take a database back: it is dropped when its last client has gone, or kept."""
+    def release(self, database: str, *, failed: bool = False) -> None:
+        """Take a database back: it is dropped when its last client has gone, or kept if its test failed."""
         if self._pool is not None:
-            self._pool.release(database, keep=keep)
+            self._pool.release(database, keep=failed and self._order.settings.keep == "failed")
 
     def stop(self) -> None:
         """End the server at once; its data is thrown away."""
         if self._server is not None:
             server, self._server = self._server, None
             pool, self._pool = self._pool, None
-            if pool is not None:
-                pool.close()
-            server.stop()
+            try:
+                if pool is not None:
+                    pool.close()
+                    self._keep(server, pool)
+            finally:
+                server.stop()
             self._order.event("postgres.stopped", resource=self.name)
+
+    def _keep(self, server: Server, pool: DatabasePool) -> None:
+        """Pack the cluster with the databases of failed tests: `nox -s db-<service>` opens it."""
+        if pool.kept and server.is_alive():
+            pool.drop_unkept()
+            server.terminate(signal.SIGINT)
+            self._order.kept.parent.mkdir(parents=True, exist_ok=True)
+            pack_template(server.data, self._order.kept)
+            self._order.event("postgres.kept", resource=self.name, databases=pool.kept)
 
     def kill(self) -> None:
         """SIGKILL the server and its backends. `restart` recovers its data."""
@@ -134,7 +147,7 @@ class PostgresResource:
 
     def _refuse(self) -> None:
         settings, place = self._order.settings, self._order.place
-        later = {"via": "direct", "isolation": "clone", "keep": "never"}
+        later = {"via": "direct", "isolation": "clone"}
         for key, built in later.items():
             if getattr(settings, key) != built:
                 raise NotAvailableYetError(

@@ -83,6 +83,7 @@ def lease(order: PostgresOrder, server: Server, access: Access, database: str = 
         env=env,
         values=values,
         secrets=access.secrets,
+        keep=settings.keep == "failed",
     )
 
 

@@ -22,6 +22,7 @@ class PostgresOrder:
     private_network: bool
     credentials: launch.Credentials | None
     log: Path
+    kept: Path  # where the cluster goes when databases of failed tests are kept
     service_folder: Path
     environment: Mapping[str, str]  # of migrations and seed commands
     reserve: Callable[[], int]  # a free port, when the network is shared

@@ -95,6 +95,14 @@ class DatabasePool:
             self._closed = True
             self._changed.notify_all()
 
+    def drop_unkept(self) -> None:
+        """Remove what nobody looks at, before the cluster is packed for the sake of what is kept."""
+        self.close()
+        names = (*self._ready, *self._used, *(each.name for each in self._garbage))
+        with postgres_sql.connected(self._server.dsn()) as connection:
+            for name in names:
+                postgres_sql.drop_database(connection, name, force=True)
+
     def _hand_out(self) -> str:
         name = self._ready.popleft()
         self._used.add(name)

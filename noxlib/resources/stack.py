@@ -132,6 +132,7 @@ class Stack:
                 port=port,
                 reserve=boxes.free_port,
                 event=self.events.write,
+                kept=Path(self._work.run_folder) / "kept" / f"{service.name}-{settings.name}.tar",
                 migration_key=self._work.migration_keys.get(key, ""),
             )
         )

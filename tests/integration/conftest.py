@@ -93,6 +93,7 @@ def postgres_order(
             "private_network": True,
             "credentials": server_credentials(),
             "log": tmp_path / "server.log",
+            "kept": tmp_path / "kept" / "a-postgres.tar",
             "service_folder": tmp_path,
             "environment": dict(os.environ),
             "reserve": free_port,

@@ -337,8 +337,6 @@ types.unit.cache = true
 [services.a.postgres.x]
 via = "proxy"
 isolation = "reset"
-role = "app"
-keep = "failed"
 [services.a.process]
 command = ["x"]
 ready = { log = "up" }
@@ -351,8 +349,6 @@ process = { command = ["x"], ready = { command = ["true"] } }
         "services.a.redis": "redis",
         "services.a.postgres.x.via": "postgres",
         "services.a.postgres.x.isolation": "postgres",
-        "services.a.postgres.x.role": "postgres",
-        "services.a.postgres.x.keep": "postgres",
         "services.a.process.ready.log": "process",
         "services.a.types.unit.cache": "unit",
         "services.identity.process.ready.command": "process",
