@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from noxlib import __version__, box, config
-from noxlib.errors import NoxlibError, UsageError
+from noxlib.errors import BinariesNotFoundError, NoxlibError, UsageError
 from noxlib.files import cache_folder, write_whole
-from noxlib.model import TEST_TYPES, Postgres
+from noxlib.model import TEST_TYPES, Postgres, Redis
 
 NOXFILE = f"""\
 # /// script
@@ -82,13 +82,19 @@ def schema(_services: Path) -> None:
 
 
 def doctor(_services: Path) -> None:
-    """Say what this machine offers: box, PostgreSQL, installers, folders."""
+    """Say what this machine offers: box, PostgreSQL, Redis, installers, folders."""
     from noxlib.resources.binaries import find_binaries  # noqa: PLC0415  the other commands don't need it
+    from noxlib.resources.redis_binaries import find_redis  # noqa: PLC0415  as above
 
     print(f"noxlib      {__version__}, Python {sys.version.split()[0]}")
     print(f"box         {box.choose()}")
     found = find_binaries(Postgres(), "doctor", cache_folder(), lambda line: print(f"            {line}"))
     print(f"PostgreSQL  {found.version} ({found.origin}, {len(found.extensions)} extensions)")
+    try:
+        redis = find_redis(Redis(), "doctor", cache_folder(), lambda line: print(f"            {line}"))
+        print(f"Redis       {redis.product} {redis.version} ({redis.origin})")
+    except BinariesNotFoundError as error:
+        print(f"Redis       {error}")  # only services that declare it need it
     for tool in ("uv", "poetry", "git"):
         print(f"{tool:<11} {shutil.which(tool) or 'not on PATH'}")
     print(f"cache       {cache_folder()}")

@@ -289,7 +289,10 @@ def _abandoned(folder: Path) -> bool:
 
 
 def _members(folder: Path) -> set[int]:
-    """Return the processes that carry the box's marker or name its folder, and their children."""
+    """Return the processes that carry the box's marker, name its folder or work in it, and their children.
+
+    A server that sets its title (Redis) writes over its environment and its command line.
+    """
     import psutil  # noqa: PLC0415  the watchdog pays for it only when it acts
 
     mine = os.getpid()
@@ -300,7 +303,7 @@ def _members(folder: Path) -> set[int]:
                 continue
             marked = _environment(process.pid, folder.name) or str(folder) in " ".join(process.cmdline())
             if (
-                marked
+                (marked or f"{process.cwd()}/".startswith(f"{folder}/"))
                 and "noxlib.box" not in process.cmdline()
                 and "noxlib.supervisor" not in process.cmdline()
             ):

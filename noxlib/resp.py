@@ -8,11 +8,11 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import BinaryIO, Union
+from typing import BinaryIO
 
 from noxlib.errors import ResourceError
 
-Reply = Union[str, int, None, list["Reply"]]
+Reply = str | int | None | list["Reply"]
 
 LINE_BYTES = 64 * 1024
 BULK_BYTES = 512 * 1024**2  # proto-max-bulk-len's default

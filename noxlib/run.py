@@ -32,6 +32,7 @@ from noxlib.model import (
 )
 from noxlib.records import Run, State, portable
 from noxlib.resources.binaries import find_binaries
+from noxlib.resources.redis_binaries import find_redis
 from noxlib.suites import stress
 
 TEARDOWN_SECONDS = 20.0
@@ -93,7 +94,7 @@ def _prepare(order: RunOrder, state: State) -> Work:
     """Build and find, outside of the box, all that needs the network or takes long."""
     kind = boxes.choose()
     services = plan.started_services(order.platform, order.service, order.plan.type)
-    postgres = _postgres(order, services)
+    postgres, redis = _postgres(order, services), _redis(order, services)
     environments = {each.name: _environment(order, each) for each in services}
     names = [name for each in services for name in each.pass_env]
     return Work(
@@ -105,6 +106,7 @@ def _prepare(order: RunOrder, state: State) -> Work:
         box=kind,
         environments=environments,
         postgres=postgres,
+        redis=redis,
         migration_keys=_migration_keys(order, state, services, environments),
         tools=_tools(order, environments[order.plan.service]),
         posargs=order.posargs,
@@ -145,6 +147,17 @@ def _migration_keys(
         )
         for each in services
         for settings in each.postgres
+    }
+
+
+def _redis(order: RunOrder, services: tuple[Service, ...]) -> dict[str, Binaries]:
+    needed = plan.needs(order.service, order.plan.type)
+    return {
+        f"{each.name}/redis": find_redis(
+            each.redis, f"services.toml: services.{each.name}.redis", cache_folder(), order.say
+        )
+        for each in services
+        if each.redis is not None and (each is not order.service or "redis" in needed)
     }
 
 

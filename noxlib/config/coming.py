@@ -14,7 +14,7 @@ class Coming(NamedTuple):
     key: str  # dotted
     what: str
     service: str  # "" for scenarios
-    part: str  # postgres | redis | process | a test type | scenarios
+    part: str  # postgres | a test type | scenarios
 
 
 def not_available(platform: Platform) -> list[Coming]:
@@ -29,8 +29,6 @@ def _of_service(service: Service) -> Iterator[Coming]:
     for server in service.postgres:
         for key, what in _of_postgres(server):
             yield Coming(f"{base}.{server.name}.{key}", what, service.name, "postgres")
-    if service.redis:
-        yield Coming(f"{base}.redis", "a Redis server", service.name, "redis")
     for kind, suite in service.types.items():
         if suite.cache:
             yield Coming(f"{base}.types.{kind}.cache", "cached passes", service.name, kind)

@@ -11,16 +11,17 @@ from types import TracebackType
 from noxlib import box as boxes
 from noxlib import coverage_config, launch, plan, session_environment
 from noxlib.box import Box
-from noxlib.errors import NotAvailableYetError
 from noxlib.files import cache_folder
-from noxlib.model import Lease, Postgres, Service, Work
+from noxlib.model import Lease, Postgres, Redis, Service, Work
 from noxlib.records import Events
 from noxlib.resources.control import Controlled, ControlServer
 from noxlib.resources.postgres_order import PostgresOrder
 from noxlib.resources.postgres_user import server_credentials
 from noxlib.resources.process import ProcessOrder, ProcessResource
+from noxlib.resources.redis import RedisOrder, RedisResource
 
 FIRST_POSTGRES_PORT = 5432
+FIRST_REDIS_PORT = 6379
 FIRST_PROCESS_PORT = 8000
 
 
@@ -34,6 +35,7 @@ class Stack:
         self._running: dict[str, Controlled] = {}
         self._stack = contextlib.ExitStack()
         self._postgres_count = 0
+        self._redis_count = 0
         self._logs = Path(work.run_folder) / "logs"
         self.leases: list[Lease] = []
         self.redactor = launch.Redactor(work.secrets)
@@ -43,8 +45,8 @@ class Stack:
     @property
     def servers(self) -> tuple[str, ...]:
         """Name the servers for the verdict line: "PostgreSQL 15.18 (system)"."""
-        found = (f"PostgreSQL {each.version} ({each.origin})" for each in self._work.postgres.values())
-        return tuple(dict.fromkeys(found))
+        servers = (*self._work.postgres.values(), *self._work.redis.values())
+        return tuple(dict.fromkeys(f"{each.product} {each.version} ({each.origin})" for each in servers))
 
     def __enter__(self) -> Stack:  # noqa: PYI034  typing.Self needs Python 3.11
         """Open the audit trail."""
@@ -69,10 +71,11 @@ class Stack:
         self._open_control()
         for index, each in enumerate(plan.started_services(work.platform, service, work.plan.type)):
             own = needed if each is service else frozenset({"postgres", "redis", "process"})
-            self._refuse_unavailable(each, own)
             if "postgres" in own:
                 for settings in each.postgres:
                     self._start_postgres(each, settings)
+            if "redis" in own and each.redis is not None:
+                self._start_redis(each, each.redis)
             if "process" in own and each.process is not None:
                 self._start_process(each, FIRST_PROCESS_PORT + index)
 
@@ -103,13 +106,6 @@ class Stack:
             ControlServer(path, lambda: self._running, self.events.write)
         )
 
-    def _refuse_unavailable(self, service: Service, needed: frozenset[str]) -> None:
-        if service.redis is not None and "redis" in needed:
-            raise NotAvailableYetError(
-                f"services.{service.name}.redis: Redis is not available yet",
-                remedy=f'set services.{service.name}.types.{self._work.plan.type}.needs = ["postgres"]',
-            )
-
     def _start_postgres(self, service: Service, settings: Postgres) -> None:
         # testing.postgresql and its driver cost 165 ms, which a session without a server doesn't pay.
         from noxlib.resources.postgres import PostgresResource  # noqa: PLC0415
@@ -139,6 +135,25 @@ class Stack:
         self._stack.callback(resource.stop)
         lease = resource.start()
         self._hand_out(lease, resource)
+
+    def _start_redis(self, service: Service, settings: Redis) -> None:
+        port = settings.port or FIRST_REDIS_PORT + self._redis_count
+        self._redis_count += 1
+        resource = RedisResource(
+            RedisOrder(
+                owner=service.name,
+                settings=settings,
+                binaries=self._work.redis[f"{service.name}/redis"],
+                folder=self._box.folder,
+                private_network=self._box.private_network,
+                log=self._logs / f"{service.name}-redis.log",
+                port=port,
+                reserve=boxes.free_port,
+                event=self.events.write,
+            )
+        )
+        self._stack.callback(resource.stop)
+        self._hand_out(resource.start(), resource)
 
     def _start_process(self, service: Service, port: int) -> None:
         assert service.process is not None  # noqa: S101  the caller looked
