@@ -14,6 +14,8 @@ from noxlib.templates import fill
 
 PYTEST = ("pytest>=8", "pytest-cov>=5", "coverage>=7.10")
 MAX_WORKERS = 8
+_TAKE_A_WORD = ("-k", "-m", "-n", "-o", "-p", "-r", "-W", "-c")  # options of pytest whose word is no path
+_ABOUT_WORKERS = ("-n", "--numprocesses", "--dist", "--pdb", "-pno:xdist", "no:xdist")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,9 +80,12 @@ def _coverage(suite: Suite) -> list[str]:
 
 def _names_tests(suite: Suite) -> bool:
     """Tell whether the user's arguments name files or tests, which replace the suite's paths."""
+    words = suite.posargs
     return any(
-        not word.startswith("-") and (suite.folder / word.partition("::")[0]).exists()
-        for word in suite.posargs
+        not word.startswith("-")
+        and before not in _TAKE_A_WORD
+        and (suite.folder / word.partition("::")[0]).exists()
+        for before, word in zip(("", *words), words, strict=False)
     )
 
 
@@ -88,7 +93,7 @@ def workers(suite: Suite) -> list[str]:
     """Return xdist's arguments, unless the project's or the user's own say it already."""
     chosen = suite.settings.workers
     words = (*_addopts(suite), *suite.settings.args, *suite.posargs)
-    if any(word.startswith(("-n", "--numprocesses", "--dist", "--pdb", "-pno:xdist")) for word in words):
+    if any(word.startswith(_ABOUT_WORKERS) for word in words):
         return []
     if chosen == "auto":
         count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
