@@ -289,27 +289,36 @@ def _abandoned(folder: Path) -> bool:
 
 
 def _members(folder: Path) -> set[int]:
-    """Return the processes that carry the box's marker, name its folder or work in it, and their children.
-
-    A server that sets its title (Redis) writes over its environment and its command line.
-    """
+    """Return the processes that carry the box's marker or name its folder, Redis', and their children."""
     import psutil  # noqa: PLC0415  the watchdog pays for it only when it acts
 
     mine = os.getpid()
     found: set[int] = set()
+    renamed = _redis_servers(folder)
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             if process.pid == mine or process.status() == psutil.STATUS_ZOMBIE:
                 continue
             marked = _environment(process.pid, folder.name) or str(folder) in " ".join(process.cmdline())
             if (
-                (marked or f"{process.cwd()}/".startswith(f"{folder}/"))
+                (marked or process.pid in renamed)
                 and "noxlib.box" not in process.cmdline()
                 and "noxlib.supervisor" not in process.cmdline()
             ):
                 found.add(process.pid)
                 found |= {child.pid for child in process.children(recursive=True)}
     return found - {mine}
+
+
+def _redis_servers(folder: Path) -> set[int]:
+    """Return the Redis servers of a box: their title has overwritten the marker and the command line."""
+    found = set()
+    for each in folder.glob("redis*/redis.pid"):
+        with contextlib.suppress(OSError, ValueError):
+            pid = int(each.read_text(encoding="ascii"))
+            if Path(f"/proc/{pid}/cwd").resolve() == each.parent.resolve():
+                found.add(pid)
+    return found
 
 
 def _environment(pid: int, name: str) -> bool:
