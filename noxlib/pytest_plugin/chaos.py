@@ -19,7 +19,7 @@ class Target:
     """One resource, by its lease's name."""
 
     def __init__(self, client: protocol.Client, kind: str, resource: str) -> None:
-        """Speak about `resource` ("cs1/postgres") of a kind (postgres, process)."""
+        """Speak about `resource` ("cs1/postgres") of a kind (postgres, redis, process)."""
         self._client = client
         self._kind = kind
         self.resource = resource
@@ -29,7 +29,7 @@ class Target:
         self._do("kill")
 
     def restart(self) -> None:
-        """Start it again on the same data and port, after an orderly stop if it runs."""
+        """Start it again on the same data and port, after an orderly stop if it runs; Redis is empty."""
         self._do("restart")
 
     start = restart
@@ -71,6 +71,11 @@ class Chaos:
     def postgres(self) -> Target:
         """The service's first PostgreSQL server."""
         return self._find("postgres", lambda name: name.startswith(f"{self._session.plan.service}/"))
+
+    @property
+    def redis(self) -> Target:
+        """The service's Redis server, which keeps its data in memory alone."""
+        return self._find("redis", lambda name: name.startswith(f"{self._session.plan.service}/"))
 
     def process(self, service: str | None = None) -> Target:
         """Find a service's process; the session's own service unless another is named."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from noxlib.pytest_plugin.chaos import Chaos
 from noxlib.pytest_plugin.databases import Database
 from noxlib.pytest_plugin.load import Load
 from noxlib.pytest_plugin.race import Race
+from noxlib.pytest_plugin.redis import RedisDatabase, redis_database
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +44,14 @@ def noxlib_databases(request: pytest.FixtureRequest) -> Iterator[Callable[..., D
 def noxlib_database(noxlib_databases: Callable[..., Database]) -> Database:
     """Return a fresh database: migrated, seeded, this test's alone. Types with PostgreSQL."""
     return noxlib_databases()
+
+
+@pytest.fixture
+def noxlib_redis(noxlib_session: SessionFile) -> RedisDatabase:
+    """Return this worker's Redis database, emptied for the test. Types with Redis."""
+    found = redis_database(noxlib_session, os.environ.get("PYTEST_XDIST_WORKER", ""))
+    found.flush()
+    return found
 
 
 @pytest.fixture

@@ -100,7 +100,7 @@ class RedisResource:
             return
         child = self._child
         if child.code is None:
-            self.resume()
+            child.send(signal.SIGCONT)  # a paused server would not hear us
             self._shut_down(child)
         self._end(child)
         self._order.event("redis.stopped", resource=self.name)
@@ -201,6 +201,7 @@ class RedisResource:
             f"port {self._port}",
             f"unixsocket {self._socket}",
             "unixsocketperm 700",
+            f"pidfile {self._folder}/redis.pid",  # box.py finds the server by it
             f"databases {DATABASES}",
             'save ""',
             "appendonly no",
