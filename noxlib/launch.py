@@ -34,6 +34,7 @@ __all__ = [
     "Redactor",
     "Setting",
     "descendants",
+    "ending",
     "kill",
     "reap_orphans",
     "restore_default_signals",
@@ -71,7 +72,7 @@ class Completed:
 
     def describe(self, log: Path | None = None, lines: int = 15) -> str:
         """Return command, exit code, last lines and the log's place, for an error message."""
-        how = "ran out of time" if self.timed_out else f"ended {_how(self.code)}"
+        how = "ran out of time" if self.timed_out else f"ended {ending(self.code)}"
         tail = [f"    {line}" for line in self.output.rstrip().splitlines()[-lines:]]
         where = [f"  log: {log}"] if log else []
         return "\n".join([f"`{shlex.join(self.command)}` {how}", *tail, *where])
@@ -226,7 +227,8 @@ def _exists(pid: int) -> bool:
     return True
 
 
-def _how(code: int) -> str:
+def ending(code: int) -> str:
+    """Return how a process ended, to stand behind "ended": "with exit code 3", "by SIGKILL"."""
     if code >= 0:
         return f"with exit code {code}"
     with contextlib.suppress(ValueError):

@@ -97,6 +97,7 @@ def _live(work: Work, lifeline: Lifeline) -> Evidence:
     ready = 0.0
     error: NoxlibError | None = None
     servers: tuple[str, ...] = ()
+    deaths: tuple[str, ...] = ()
     settings = work.platform.services[work.plan.service].types[work.plan.type]
     folders = [Path(each) for each in (work.root, work.run_folder, work.state_folder)]
     try:
@@ -106,9 +107,13 @@ def _live(work: Work, lifeline: Lifeline) -> Evidence:
             _undisturbed_end(lifeline),
         ):
             servers = stack.servers
-            stack.start()
-            ready = time.monotonic() - begun
-            run_suite(work, box, stack, end)
+            try:
+                stack.start()
+                ready = time.monotonic() - begun
+                run_suite(work, box, stack, end)
+            finally:
+                # Now: the tear-down ends the others.
+                deaths = stack.deaths("during the suite" if ready else "before the suite began")
     except Stopped:
         pass
     except NoxlibError as found:
@@ -130,6 +135,7 @@ def _live(work: Work, lifeline: Lifeline) -> Evidence:
         servers=servers,
         box=work.box,
         network=settings.network,
+        deaths=deaths,
     )
 
 

@@ -154,7 +154,7 @@ def pattern(value: str) -> str:
     """Refuse an empty string, and what `re` can't compile."""
     try:
         re.compile(value)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:  # the latter for sizes and nesting
         raise ValueError(f"is no regular expression: {error}") from None
     return word(value)
 

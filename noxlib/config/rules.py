@@ -130,6 +130,7 @@ def _check_process(name: str, process: Process, written: Table, note: Note) -> N
     path = ["services", name, "process"]
     _check_templates([*path, "env"], process.env, templates.PROCESS, note)
     _check_templates([*path, "command"], process.command, templates.COMMAND, note)
+    _check_templates([*path, "ready", "command"], process.ready.command, templates.COMMAND, note)
     ready = written.get("process", {}).get("ready", {})
     if not isinstance(ready, dict):
         return

@@ -163,8 +163,10 @@ class Ready(TypedDict, total=False):
 
     http: Annotated[str, AfterValidator(q.url_path), _says("A path that answers with a 2xx status")]
     tcp: Annotated[bool, _says("The port accepts connections; the default")]
-    log: Annotated[str, AfterValidator(q.pattern), _says("A pattern that appears in its output")]
-    command: Annotated[list[Text], _says("A command that ends with 0", min_length=1)]
+    log: Annotated[
+        str, AfterValidator(q.pattern), _says("A regular expression that a line of its output matches")
+    ]
+    command: Annotated[list[Text], _says("A command that ends with 0; templates allowed", min_length=1)]
     timeout: Annotated[Duration, _says("How long that may take")]
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
-from noxlib.gates import coverage, skips, suite, tests, thresholds
+from noxlib.gates import coverage, processes, skips, suite, tests, thresholds
 from noxlib.gates.case import Case, outcomes
 from noxlib.gates.coverage import measured_percent
 from noxlib.model import Verdict
 
-GATES = (suite, tests, skips, coverage, thresholds)
+GATES = (suite, processes, tests, skips, coverage, thresholds)
 COUNTED = ("passed", "failed", "error", "skipped", "xfailed", "xpassed")
 
 

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
+import shlex
 import signal
 import socket
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from noxlib import launch
-from noxlib.errors import NotAvailableYetError, ResourceError
+from noxlib.errors import ResourceError
 from noxlib.model import Address, Lease, Process
+from noxlib.resources import readiness, service_command
 from noxlib.templates import fill
 
 POLL_SECONDS = 0.02
 TAIL_LINES = 20
-HEALTHY = range(200, 400)
+# Python buffers what it writes to a pipe: a line would come late, and the last ones never.
+UNBUFFERED = {"PYTHONUNBUFFERED": "1"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,7 @@ class ProcessOrder:
     log: Path
     redactor: launch.Redactor
     event: Callable[..., None]
+    measured: Mapping[str, str] = field(default_factory=dict)  # what puts it under coverage
 
 
 class ProcessResource:
@@ -44,13 +46,24 @@ class ProcessResource:
         """Take the order; nothing is started yet."""
         self._order = order
         self._child: launch.Child | None = None
+        self._killed = False
+        self._output_from = 0  # where the present start's output begins in the log
+        self._watch: readiness.LogWatch | None = None
         self.name = f"{order.owner}/process"
         address = Address(host="127.0.0.1", port=order.port)
         values = {"host": address.host, "port": str(address.port)}
-        place = f"services.toml: services.{order.owner}.process"
-        self._command = [
-            fill(word, {**order.values, **values}, f"{place}.command") for word in order.settings.command
+        self._place = f"services.{order.owner}.process"
+        place = f"services.toml: {self._place}"
+        known = {**order.values, **values}
+        self._command = [fill(word, known, f"{place}.command") for word in order.settings.command]
+        self._ready_command = [
+            fill(word, known, f"{place}.ready.command") for word in order.settings.ready.command
         ]
+        self._setting = launch.Setting(
+            cwd=order.service_folder / order.settings.cwd,
+            env={**UNBUFFERED, **order.environment},
+            redactor=order.redactor,
+        )
         self.lease = Lease(
             resource=self.name,
             kind="process",
@@ -70,18 +83,23 @@ class ProcessResource:
         Raises ResourceError with its last lines when it dies first or isn't ready in time.
         """
         self._refuse_taken_port()
-        self._child = launch.start(
+        ready = self._order.settings.ready
+        self._watch = readiness.LogWatch(ready.log) if ready.log else None
+        self._output_from = self._log_size()
+        self._killed = False
+        self._child = service_command.start(
             self._command,
-            launch.Setting(
-                cwd=self._order.service_folder / self._order.settings.cwd,
-                env=self._order.environment,
+            replace(
+                self._setting,
+                env={**UNBUFFERED, **self._order.environment, **self._order.measured},
                 log=self._order.log,
-                redactor=self._order.redactor,
+                sink=self._watch,
             ),
+            self._places("command"),
         )
         self._order.event("process.started", resource=self.name, pid=self._child.pid)
         try:
-            self.wait_healthy(self._order.settings.ready.timeout)
+            self.wait_healthy(ready.timeout)
         except BaseException:
             self.stop()
             raise
@@ -91,16 +109,28 @@ class ProcessResource:
     def wait_healthy(self, timeout: float) -> None:
         """Wait until the process is ready, at most `timeout` seconds."""
         deadline = time.monotonic() + timeout
-        while not self._ready():
-            code = self._child.code if self._child else None
-            if code is not None:
-                raise ResourceError(self._failure(f"ended with exit code {code} before it was ready"))
-            if time.monotonic() > deadline:
-                raise ResourceError(
-                    self._failure(f"was not ready within {timeout:g} s ({self._awaited()})"),
-                    remedy=f"raise services.{self._order.owner}.process.ready.timeout, or see the log",
-                )
-            time.sleep(POLL_SECONDS)
+        with contextlib.closing(self._probe()) as probe:
+            while True:
+                # Only asked while there is one: of a stopped process a log line says nothing.
+                ready = self._child is not None and probe.ready()
+                # Looked at last: what answered may be another, or it may have died of being asked.
+                code = self._child.code if self._child else None
+                if code is not None:
+                    raise ResourceError(self._failure(f"ended {launch.ending(code)} before it was ready"))
+                if ready:
+                    return
+                if time.monotonic() > deadline:
+                    break
+                time.sleep(POLL_SECONDS)
+        raise ResourceError(
+            self._failure(f"was not ready within {timeout:g} s ({probe.awaited})", probe.last),
+            remedy=f"raise {self._place}.ready.timeout, or see the log",
+        )
+
+    def death(self, when: str) -> str:
+        """Say how it ended by itself; "" while it runs, or when it was stopped or killed on request."""
+        code = None if self._child is None or self._killed else self._child.code
+        return "" if code is None else self._failure(f"ended {launch.ending(code)} {when}")
 
     def stop(self) -> None:
         """End it with its whole tree: SIGTERM, and SIGKILL after its stop_timeout."""
@@ -113,6 +143,7 @@ class ProcessResource:
     def kill(self) -> None:
         """SIGKILL it with its whole tree."""
         if self._child is not None:
+            self._killed = True
             self._child.stop(grace=0.0, first=signal.SIGKILL)
             self._order.event("process.killed", resource=self.name)
 
@@ -139,38 +170,40 @@ class ProcessResource:
                 sock.bind(("127.0.0.1", self._order.port))
             except OSError as error:
                 raise ResourceError(
-                    f"services.{self._order.owner}.process: port {self._order.port} is taken",
+                    f"{self._place}: port {self._order.port} is taken",
                     remedy="end what listens there, or leave `port` out so that a free one is chosen",
                 ) from error
 
-    def _ready(self) -> bool:
+    def _probe(self) -> readiness.Probe:
         ready = self._order.settings.ready
-        if ready.log or ready.command:
-            raise NotAvailableYetError(
-                f"services.{self._order.owner}.process.ready: `log` and `command` are not available yet",
-                remedy="use `http` or `tcp`",
-            )
-        address = self.lease.address
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            if ready.http is None:
-                socket.create_connection((address.host, address.port), timeout=1.0).close()
-                return True
-            connection = http.client.HTTPConnection(address.host, address.port, timeout=1.0)
-            with contextlib.closing(connection):
-                connection.request("GET", ready.http)
-                return connection.getresponse().status in HEALTHY
-        return False
+        if ready.command:
+            return readiness.CommandProbe(self._ready_command, self._setting, self._places("ready.command"))
+        if ready.log:
+            return readiness.LogProbe(ready.log, lambda: self._watch is not None and self._watch.matched)
+        if ready.http:
+            return readiness.HttpProbe(self.lease.address, ready.http)
+        return readiness.TcpProbe(self.lease.address)
 
-    def _awaited(self) -> str:
-        path = self._order.settings.ready.http
-        where = f"127.0.0.1:{self._order.port}"
-        return f"GET http://{where}{path}" if path else f"a connection to {where}"
+    def _places(self, command: str) -> service_command.Place:
+        return service_command.Place(command=f"{self._place}.{command}", cwd=f"{self._place}.cwd")
 
-    def _failure(self, fault: str) -> str:
-        lines: list[Any] = []
+    def _log_size(self) -> int:
         with contextlib.suppress(OSError):
-            lines = self._order.log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL_LINES:]
-        shown = "".join(f"\n    {line}" for line in lines)
-        command = " ".join(self._command)
-        log = f"\n  log: {self._order.log}"
-        return f"services.{self._order.owner}.process: `{command}` {fault}{shown}{log}"
+            return self._order.log.stat().st_size
+        return 0
+
+    def _failure(self, fault: str, last: str = "") -> str:
+        """Return fault, last try, last lines and log; redacted, as the command's values were filled in."""
+        if self._child is not None and self._child.code is not None:
+            self._child.wait(0.0)  # for its last lines to be in the log
+        lines: list[str] = []
+        with contextlib.suppress(OSError), self._order.log.open("rb") as stream:
+            stream.seek(max(self._output_from, self._log_size() - launch.TAIL_BYTES))
+            lines = stream.read().decode(errors="replace").splitlines()[-TAIL_LINES:]
+        shown = [
+            f"{self._place}: `{shlex.join(self._command)}` {fault}",
+            *(f"  {line}" for line in last.splitlines()),
+            *(f"    {line}" for line in lines or ["(it wrote nothing)"]),
+            f"  log: {self._order.log}",
+        ]
+        return self._order.redactor.text("\n".join(shown))

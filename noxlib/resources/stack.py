@@ -84,6 +84,11 @@ class Stack:
         found = {name: getattr(resource, "pid", None) for name, resource in self._running.items()}
         return {name: pid for name, pid in found.items() if pid}
 
+    def deaths(self, when: str) -> tuple[str, ...]:
+        """Say which service processes have ended by themselves, and how."""
+        found = (each.death(when) for each in self._running.values() if isinstance(each, ProcessResource))
+        return tuple(filter(None, found))
+
     def environment(self, service: Service, *, servers: bool = True) -> dict[str, str]:
         """Return the variables of a service's processes: allow-list, its own leases, its dependencies'.
 
@@ -123,12 +128,12 @@ class Stack:
                 private_network=self._box.private_network,
                 credentials=server_credentials(),
                 log=self._logs / f"{service.name}-{settings.name}.log",
+                kept=Path(self._work.run_folder) / "kept" / f"{service.name}-{settings.name}.tar",
                 service_folder=self._folder(service),
                 environment=self.environment(service, servers=False),
                 port=port,
                 reserve=boxes.free_port,
                 event=self.events.write,
-                kept=Path(self._work.run_folder) / "kept" / f"{service.name}-{settings.name}.tar",
                 migration_key=self._work.migration_keys.get(key, ""),
             )
         )
@@ -159,8 +164,6 @@ class Stack:
         assert service.process is not None  # noqa: S101  the caller looked
         chosen = service.process.port or (port if self._box.private_network else boxes.free_port())
         environment = self.environment(service)
-        if plan.TYPES[self._work.plan.type].measured:
-            environment |= self._measured(service)
         resource = ProcessResource(
             ProcessOrder(
                 owner=service.name,
@@ -172,6 +175,7 @@ class Stack:
                 log=self._logs / f"{service.name}.log",
                 redactor=self.redactor,
                 event=self.events.write,
+                measured=self._measured(service),
             )
         )
         self._stack.callback(resource.stop)
@@ -179,7 +183,7 @@ class Stack:
 
     def _measured(self, service: Service) -> Mapping[str, str]:
         """Return what puts the service's process under coverage: only the session's own service."""
-        if service.name != self._work.plan.service:
+        if service.name != self._work.plan.service or not plan.TYPES[self._work.plan.type].measured:
             return {}
         return coverage_config.process_environment(Path(self._work.run_folder) / "coverage" / "rcfile")
 

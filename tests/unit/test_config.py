@@ -337,25 +337,17 @@ types.unit.cache = true
 [services.a.postgres.x]
 via = "proxy"
 isolation = "reset"
-[services.a.process]
-command = ["x"]
-ready = { log = "up" }
-[services.identity]
-path = "identity"
-process = { command = ["x"], ready = { command = ["true"] } }
 [scenarios.s]
 """
     assert {item.key: item.part for item in config.not_available(load(text))} == {
         "services.a.redis": "redis",
         "services.a.postgres.x.via": "postgres",
         "services.a.postgres.x.isolation": "postgres",
-        "services.a.process.ready.log": "process",
         "services.a.types.unit.cache": "unit",
-        "services.identity.process.ready.command": "process",
         "scenarios.s": "scenarios",
     }
 
 
 def test_a_plain_service_needs_nothing_that_is_missing(load: Load) -> None:
-    text = '[services.a]\npath = "a"\npostgres = {}\nprocess.command = ["x"]\n'
+    text = '[services.a]\npath = "a"\npostgres = {}\nprocess = { command = ["x"], ready.log = "up" }\n'
     assert config.not_available(load(text)) == []

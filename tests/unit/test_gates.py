@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ def test_an_error_of_ours_is_the_only_finding(case: MakeCase) -> None:
 
 def test_every_gate_is_in_the_table_under_its_own_name() -> None:
     names = [gate.__name__.rpartition(".")[2] for gate in GATES]
-    assert names == ["suite", "tests", "skips", "coverage", "thresholds"]
+    assert names == ["suite", "processes", "tests", "skips", "coverage", "thresholds"]
 
 
 def test_a_run_is_counted_by_how_its_tests_ended(case: MakeCase) -> None:
@@ -117,6 +118,24 @@ def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
     assert read_json(path) == [1]
     path.write_text("broken", encoding="utf-8")
     assert read_json(path) is None
+
+
+# --- processes ------------------------------------------------------------------------------
+
+
+def test_a_process_that_died_during_the_suite_fails_it_with_its_lines(case: MakeCase) -> None:
+    died = ("services.a.process: `x` ended with exit code 3 during the suite\n    why\n  log: a.log", "b")
+    evidence = replace(ENDED, deaths=died)
+    verdict = judge(case(kind="e2e", outcomes=[outcome("a")], evidence=evidence))
+    finding = next(each for each in verdict.findings if each.gate == "processes")
+    assert not finding.passed
+    assert finding.summary == "services.a.process: `x` ended with exit code 3 during the suite"
+    assert finding.details == ("    why", "  log: a.log", "b")
+
+
+def test_processes_that_lived_need_no_judgement(case: MakeCase) -> None:
+    verdict = judge(case(kind="e2e", outcomes=[outcome("a")]))
+    assert "processes" not in {each.gate for each in verdict.findings}
 
 
 # --- suite ----------------------------------------------------------------------------------
