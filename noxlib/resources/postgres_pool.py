@@ -46,7 +46,8 @@ class DatabasePool:
         self._making = 0
         self._made = 0
         self._peak = 0
-        self._template_bytes = 0
+        self._template_bytes = 0  # 0: not prepared yet
+        self._preparing = threading.Lock()
         self._failure: ResourceError | None = None
         self._makers: list[threading.Thread] = []
         self._closed = False
@@ -164,8 +165,11 @@ class DatabasePool:
 
     def _check_room(self, connection: Any) -> None:
         """Refuse what would fill the disk: a server without room for its WAL ends, with every database."""
-        if not self._template_bytes:
-            self._template_bytes = postgres_sql.database_bytes(connection, postgres_sql.TEMPLATE)
+        with self._preparing:
+            if not self._template_bytes:
+                size = postgres_sql.database_bytes(connection, postgres_sql.TEMPLATE)
+                postgres_sql.warm(self._server.dsn(database=postgres_sql.TEMPLATE), connection)
+                self._template_bytes = size
         free = shutil.disk_usage(self._server.data).free
         if free < self._template_bytes * ROOM + ROOM_BYTES:
             raise ResourceError(

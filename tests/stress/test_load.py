@@ -82,6 +82,8 @@ def test_forty_servers_start_at_once_and_all_answer(box_folder: Path, tmp_path: 
                 private_network=False,
                 credentials=server_credentials(),
                 log=tmp_path / f"{number}.log",
+                kept=tmp_path / "kept.tar",
+                migration_key="",
                 service_folder=tmp_path,
                 environment={},
                 reserve=box.free_port,
