@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -49,7 +48,7 @@ def noxlib_database(noxlib_databases: Callable[..., Database]) -> Database:
 @pytest.fixture
 def noxlib_redis(noxlib_session: SessionFile) -> RedisDatabase:
     """Return this worker's Redis database, emptied for the test. Types with Redis."""
-    found = redis_database(noxlib_session, os.environ.get("PYTEST_XDIST_WORKER", ""))
+    found = redis_database(noxlib_session)
     found.flush()
     return found
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 
 import pytest
 
 from noxlib.errors import ProtocolError
 from noxlib.model import SessionFile
-from noxlib.pytest_plugin import databases, fixtures, guard, properties, session
+from noxlib.pytest_plugin import databases, fixtures, guard, properties, session, workers
 from noxlib.pytest_plugin.outcomes import Outcomes
 
 
@@ -23,6 +24,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
         early_config.stash[session.SESSION] = databases.give_worker_its_own(found, lender)
     except ProtocolError as error:
         raise pytest.UsageError(f"noxlib: no database for this worker: {error}") from error
+    worker = os.environ.get(databases.WORKER, "")
+    os.environ.update(workers.redis_environment(found, worker))
+    early_config.stash[session.SESSION] = workers.own_redis(early_config.stash[session.SESSION], worker)
     yield
 
 

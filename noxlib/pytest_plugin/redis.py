@@ -8,8 +8,7 @@ import pytest
 
 from noxlib import resp
 from noxlib.errors import ResourceError
-from noxlib.model import Lease, SessionFile
-from noxlib.pytest_plugin.workers import redis_lease
+from noxlib.model import SessionFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +39,8 @@ class RedisDatabase:
             raise ResourceError(f"redis at {self.host}:{self.port} doesn't answer: {error}") from error
 
 
-def redis_database(found: SessionFile, worker: str) -> RedisDatabase:
-    """Return the database of this worker; fails the test where the session has no Redis."""
+def redis_database(found: SessionFile) -> RedisDatabase:
+    """Return the database of the session or its worker; fails the test where the session has no Redis."""
     service = found.plan.service
     lease = next((each for each in found.leases if each.resource == f"{service}/redis"), None)
     if lease is None:
@@ -50,10 +49,6 @@ def redis_database(found: SessionFile, worker: str) -> RedisDatabase:
             f"  to fix it: add [services.{service}.redis] to services.toml, or use a test type that has it",
             pytrace=False,
         )
-    return _database(redis_lease(found, lease, worker))
-
-
-def _database(lease: Lease) -> RedisDatabase:
     return RedisDatabase(
         host=lease.address.host,
         port=lease.address.port,

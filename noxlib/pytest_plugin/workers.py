@@ -14,33 +14,40 @@ _WORKER = re.compile(r"gw(\d+)")
 
 
 def redis_environment(found: SessionFile, worker: str) -> dict[str, str]:
-    """Return the variables that lead a worker ("gw0") to its own database; "" is the session itself.
+    """Return the variables that lead a worker ("gw0") to its own database; none for "", the session itself.
 
     Raises pytest.UsageError when the server has no database left for it.
     """
+    before = {lease.resource: lease for lease in found.leases}
     environment: dict[str, str] = {}
-    for lease in found.leases:
-        if lease.kind == "redis" and lease.resource.startswith(f"{found.plan.service}/"):
-            environment |= redis_lease(found, lease, worker).env
+    for lease in own_redis(found, worker).leases:
+        environment |= lease.env if lease is not before[lease.resource] else {}
     return environment
 
 
-def redis_lease(found: SessionFile, lease: Lease, worker: str) -> Lease:
-    """Return the lease of a server's database that belongs to a worker.
+def own_redis(found: SessionFile, worker: str) -> SessionFile:
+    """Return the session as a worker sees it: the lease of the service's Redis names its database.
 
-    Where the service's own process runs it is the session's: tests and process must see the same
-    data. Raises pytest.UsageError when the server has no database left.
+    Where the service's own process runs it stays the session's: tests and process must see the
+    same data. Raises pytest.UsageError when the server has no database left for it.
     """
-    named = _WORKER.fullmatch(worker)
-    service = found.plan.service
+    service, named = found.plan.service, _WORKER.fullmatch(worker)
     if named is None or any(each.resource == f"{service}/process" for each in found.leases):
-        return lease
-    number, databases = int(named[1]) + 1, int(lease.values["databases"])
+        return found
+    leases = tuple(
+        _lease(found, each, worker, int(named[1]) + 1) if each.resource == f"{service}/redis" else each
+        for each in found.leases
+    )
+    return replace(found, leases=leases)
+
+
+def _lease(found: SessionFile, lease: Lease, worker: str, number: int) -> Lease:
+    databases = int(lease.values["databases"])
     if number >= databases:
         raise pytest.UsageError(
             f"noxlib: {lease.resource} has {databases} databases, and {worker} would need number {number}\n"
             f"  to fix it: run at most {databases - 1} workers "
-            f"(workers under [services.{service}.types.{found.plan.type}], or -n)"
+            f"(workers under [services.{found.plan.service}.types.{found.plan.type}], or -n)"
         )
     values = {**lease.values, "database": str(number)}
     environment = {key: fill(text, values, lease.resource) for key, text in lease.templates.items()}
