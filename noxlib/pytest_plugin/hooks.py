@@ -43,6 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(guard.Guard(found, config.rootpath), "noxlib-guard")
     if not session.is_worker(config):
         config.pluginmanager.register(Outcomes(found, config.rootpath), "noxlib-outcomes")
+        config.pluginmanager.register(workers.Room(found), "noxlib-workers")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sized
 from dataclasses import replace
 
 import pytest
@@ -39,6 +40,19 @@ def own_redis(found: SessionFile, worker: str) -> SessionFile:
         for each in found.leases
     )
     return replace(found, leases=leases)
+
+
+class Room:
+    """Refuse more workers than there are databases, before xdist starts and restarts them in vain."""
+
+    def __init__(self, found: SessionFile) -> None:
+        """Take the session."""
+        self._session = found
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_setupnodes(self, specs: Sized) -> None:
+        """Look at the last worker's database."""
+        own_redis(self._session, f"gw{len(specs) - 1}")
 
 
 def _lease(found: SessionFile, lease: Lease, worker: str, number: int) -> Lease:

@@ -8,22 +8,46 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from conftest import Trail
+from conftest import Suite, Trail
 
-from noxlib import launch, resp
+from noxlib import resp
 from noxlib.box import free_port
-from noxlib.errors import ResourceError
+from noxlib.errors import NoxlibError, ResourceError
 from noxlib.model import Binaries, Lease, Redis
 from noxlib.resources.redis import DATABASES, RedisOrder, RedisResource
 from noxlib.resources.redis_binaries import find_redis
 
 Make = Callable[..., RedisResource]
 URL = {"REDIS_URL": "redis://{host}:{port}/{database}"}
+WORKERS = """
+import os
+
+import pytest
+
+from noxlib import resp
+
+AT_IMPORT = os.environ["REDIS_URL"]
+
+def ask(redis, *words):
+    where = resp.Endpoint(host=redis.host, port=redis.port, password=redis.password, database=redis.database)
+    with resp.Connection(where) as connection:
+        return connection.call(*words)
+
+@pytest.mark.parametrize("number", range(8))
+def test_it(noxlib_redis, noxlib_leases, number):
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    assert noxlib_redis.database == (int(worker[2:]) + 1 if worker else 0)
+    assert AT_IMPORT == noxlib_redis.url == noxlib_leases["a/redis"].env["REDIS_URL"]
+    assert ask(noxlib_redis, "DBSIZE") == 0
+    assert ask(noxlib_redis, "SET", "key", str(number)) == "OK"
+    assert ask(noxlib_redis, "GET", "key") == str(number)
+"""
 
 
 @pytest.fixture(scope="session")
@@ -309,5 +333,36 @@ def test_databases_are_apart(make: Make) -> None:
 
 def test_what_runs_a_server_hears_of_one_that_cant_be_started(make: Make, tmp_path: Path) -> None:
     gone = Binaries(bin_dir=str(tmp_path / "none"), version="1", origin="bin_dir", program="redis-server")
-    with pytest.raises(launch.NoxlibError, match="could not be started"):
+    with pytest.raises(NoxlibError, match="could not be started"):
         make(binaries=gone).start()
+
+
+@pytest.mark.parametrize("private", [True, False], ids=["trust", "password"])
+@pytest.mark.parametrize("workers", [(), ("-n", "3")], ids=["alone", "xdist"])
+def test_each_worker_has_a_database_of_its_own_emptied_for_each_test(
+    make: Make, suite: Suite, private: bool, workers: tuple[str, ...]
+) -> None:
+    lease = make(private_network=private, env=URL).start()
+    ask(lease, "SET", "left", "by somebody", database=40)
+    ended = suite.run("integration", WORKERS, *workers, leases=(lease,), env=lease.env)
+    assert (ended.code, "8 passed" in ended.output) == (0, True), ended.output
+    assert ask(lease, "DBSIZE", database=40) == 1
+    used = [number for number in range(DATABASES) if ask(lease, "DBSIZE", database=number) == 1]
+    assert set(used) <= ({1, 2, 3, 40} if workers else {0, 40})
+
+
+def test_a_redis_that_doesnt_answer_is_an_error_of_the_test(make: Make, suite: Suite) -> None:
+    server = make(env=URL)
+    lease = server.start()
+    server.kill()
+    ended = suite.run("integration", WORKERS, "-k", "0", leases=(lease,), env=lease.env)
+    assert f"redis at 127.0.0.1:{lease.address.port} doesn't answer" in ended.output
+
+
+def test_a_worker_without_a_database_says_so(make: Make, suite: Suite) -> None:
+    lease = make(env=URL).start()
+    few = replace(lease, values={**lease.values, "databases": "2"})
+    ended = suite.run("integration", WORKERS, "-n", "2", leases=(few,), env=lease.env)
+    assert ended.code == pytest.ExitCode.USAGE_ERROR
+    assert "a/redis has 2 databases, and gw1 would need number 2" in ended.output
+    assert "Traceback" not in ended.output
