@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -23,6 +24,14 @@ from noxlib.box import free_port
 from noxlib.model import Binaries, Lease, Postgres, SessionFile, SessionPlan, SuiteSettings, to_json
 from noxlib.resources.binaries import find_binaries
 from noxlib.resources.postgres import PostgresOrder, PostgresResource, server_credentials
+
+
+def eventually(true: Callable[[], bool], seconds: float = 5.0) -> bool:
+    """Tell whether it becomes true in time."""
+    deadline = time.monotonic() + seconds
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return true()
 
 
 class Trail(list[tuple[str, dict[str, Any]]]):
