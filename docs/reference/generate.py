@@ -49,7 +49,7 @@ REMARKS = {
     "Suite": "`workers` counts for `unit` (`auto`: a worker for each core, at most eight, none beside other"
     " sessions) and, given as a number, for `integration`; the other types run in one process unless `args`"
     " asks for more. `cache = true` does nothing yet.",
-    "Redis": "Not available yet: a session that would start it is refused.",
+    "Redis": "Redis' and Valkey's versions are compared alike. See [the how-to page](../how-to/redis.md).",
     "Scenario": "Read and checked, and nothing runs them yet.",
 }
 TOP = """# services.toml

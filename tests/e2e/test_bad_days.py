@@ -142,7 +142,8 @@ def test_a_disk_without_room_is_said(platform: Platform, request: pytest.Fixture
 
 def test_what_is_not_available_yet_is_said(platform: Platform) -> None:
     services = platform.folder / "services.toml"
-    services.write_text(services.read_text() + "[services.a.redis]\n")
+    table = "[services.a.postgres]\n"
+    services.write_text(services.read_text().replace(table, f'{table}via = "proxy"\n'))
     assert "not available yet" in clean(platform, "-s", "integration-a", code=1)
 
 

@@ -332,7 +332,6 @@ def test_what_is_not_built_yet_is_named_by_its_key(load: Load) -> None:
     text = """
 [services.a]
 path = "a"
-redis = {}
 types.unit.cache = true
 [services.a.postgres.x]
 via = "proxy"
@@ -340,7 +339,6 @@ isolation = "reset"
 [scenarios.s]
 """
     assert {item.key: item.part for item in config.not_available(load(text))} == {
-        "services.a.redis": "redis",
         "services.a.postgres.x.via": "postgres",
         "services.a.postgres.x.isolation": "postgres",
         "services.a.types.unit.cache": "unit",
@@ -349,5 +347,5 @@ isolation = "reset"
 
 
 def test_a_plain_service_needs_nothing_that_is_missing(load: Load) -> None:
-    text = '[services.a]\npath = "a"\npostgres = {}\nprocess = { command = ["x"], ready.log = "up" }\n'
+    text = '[services.a]\npath = "a"\npostgres = {}\nredis = {}\nprocess = { command = ["x"], ready.log = "up" }\n'
     assert config.not_available(load(text)) == []

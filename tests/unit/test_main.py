@@ -8,7 +8,7 @@ import pytest
 from noxlib.__main__ import main
 from noxlib.errors import ConfigError, UsageError
 
-SERVICES = '[services.a]\npath = "a"\n[services.a.redis]\n'
+SERVICES = '[services.a]\npath = "a"\n[services.a.types.unit]\ncache = true\n'
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +26,7 @@ def test_check_says_what_is_not_available_yet_and_that_nothing_is_wrong(
     (folder / "services.toml").write_text(SERVICES)
     assert main(["check"]) == 0
     output = capsys.readouterr().out
-    assert "services.a.redis" in output
+    assert "services.a.types.unit.cache" in output
     assert "1 services, no problem" in output
 
 
