@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 
@@ -12,7 +13,7 @@ from noxlib import box as boxes
 from noxlib import coverage_config, launch, plan, session_environment
 from noxlib.box import Box
 from noxlib.files import cache_folder
-from noxlib.model import Lease, Postgres, Redis, Service, Work
+from noxlib.model import Lease, Postgres, Process, Redis, Service, Work
 from noxlib.records import Events
 from noxlib.resources.control import Controlled, ControlServer
 from noxlib.resources.postgres_order import PostgresOrder
@@ -34,8 +35,7 @@ class Stack:
         self._box = box
         self._running: dict[str, Controlled] = {}
         self._stack = contextlib.ExitStack()
-        self._postgres_count = 0
-        self._redis_count = 0
+        self._ports = _fixed_ports(work.platform.services.values())
         self._logs = Path(work.run_folder) / "logs"
         self.leases: list[Lease] = []
         self.redactor = launch.Redactor(work.secrets)
@@ -69,7 +69,7 @@ class Stack:
         service = work.platform.services[work.plan.service]
         needed = plan.needs(service, work.plan.type)
         self._open_control()
-        for index, each in enumerate(plan.started_services(work.platform, service, work.plan.type)):
+        for each in plan.started_services(work.platform, service, work.plan.type):
             own = needed if each is service else frozenset({"postgres", "redis", "process"})
             if "postgres" in own:
                 for settings in each.postgres:
@@ -77,7 +77,7 @@ class Stack:
             if "redis" in own and each.redis is not None:
                 self._start_redis(each, each.redis)
             if "process" in own and each.process is not None:
-                self._start_process(each, FIRST_PROCESS_PORT + index)
+                self._start_process(each, each.process)
 
     def pids(self) -> dict[str, int]:
         """Return the pids of what runs now, by lease name."""
@@ -115,8 +115,7 @@ class Stack:
         # testing.postgresql and its driver cost 165 ms, which a session without a server doesn't pay.
         from noxlib.resources.postgres import PostgresResource  # noqa: PLC0415
 
-        port = settings.port or FIRST_POSTGRES_PORT + self._postgres_count
-        self._postgres_count += 1
+        port = settings.port or self._port(FIRST_POSTGRES_PORT)
         key = f"{service.name}/{settings.name}"
         resource = PostgresResource(
             PostgresOrder(
@@ -142,8 +141,7 @@ class Stack:
         self._hand_out(lease, resource)
 
     def _start_redis(self, service: Service, settings: Redis) -> None:
-        port = settings.port or FIRST_REDIS_PORT + self._redis_count
-        self._redis_count += 1
+        port = settings.port or self._port(FIRST_REDIS_PORT)
         resource = RedisResource(
             RedisOrder(
                 owner=service.name,
@@ -160,18 +158,18 @@ class Stack:
         self._stack.callback(resource.stop)
         self._hand_out(resource.start(), resource)
 
-    def _start_process(self, service: Service, port: int) -> None:
-        assert service.process is not None  # noqa: S101  the caller looked
-        chosen = service.process.port or (port if self._box.private_network else boxes.free_port())
+    def _start_process(self, service: Service, settings: Process) -> None:
+        private = self._box.private_network
+        port = settings.port or (self._port(FIRST_PROCESS_PORT) if private else boxes.free_port())
         environment = self.environment(service)
         resource = ProcessResource(
             ProcessOrder(
                 owner=service.name,
-                settings=service.process,
+                settings=settings,
                 service_folder=self._folder(service),
                 environment=environment,
                 values=self._values(service, environment),
-                port=chosen,
+                port=port,
                 log=self._logs / f"{service.name}.log",
                 redactor=self.redactor,
                 event=self.events.write,
@@ -180,6 +178,12 @@ class Stack:
         )
         self._stack.callback(resource.stop)
         self._hand_out(resource.start(), resource)
+
+    def _port(self, first: int) -> int:
+        """Return the next of the standard ports, one that no service has fixed for itself."""
+        port = next(port for port in count(first) if port not in self._ports)
+        self._ports.add(port)
+        return port
 
     def _measured(self, service: Service) -> Mapping[str, str]:
         """Return what puts the service's process under coverage: only the session's own service."""
@@ -206,3 +210,8 @@ class Stack:
 
     def _folder(self, service: Service) -> Path:
         return Path(self._work.root, service.path)
+
+
+def _fixed_ports(services: Iterable[Service]) -> set[int]:
+    parts = [part for each in services for part in (*each.postgres, each.redis, each.process)]
+    return {part.port for part in parts if part is not None and part.port is not None}

@@ -223,6 +223,13 @@ def test_a_process_that_died_before_another_was_ready_is_named_beside_it(town: P
     )
 
 
+def test_a_port_that_one_service_has_fixed_is_given_to_no_other(town: Project) -> None:
+    change(town, '"{port}", "web"]\n', '"{port}", "web"]\nport = 8001\n')
+    result = town.nox("-s", "e2e-web").assert_ok()
+    ports = {each["resource"]: each["port"] for each in events(result, "e2e-web") if each["event"] == "lease"}
+    assert ports == {"base/process": 8000, "shop/process": 8002, "mail/process": 8003, "web/process": 8001}
+
+
 def test_what_a_chaos_test_kills_or_stops_is_no_finding(town: Project) -> None:
     result = town.nox("-s", "chaos-web").assert_ok()
     assert order(result, "chaos-web", "process.killed") == ["mail", "shop"]
