@@ -19,6 +19,7 @@ SERVICES = """
 path = "a"
 source = ["src"]
 [services.a.postgres]
+[services.a.redis]
 [services.a.types.integration]
 timeout = "40s"
 """
@@ -79,7 +80,8 @@ class Victim(Project):
             try:
                 words = process.cmdline()
                 mine = process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE
-                if not mine and (name in " ".join(words) or name in str(process.cwd())):
+                cwd = process.cwd()
+                if not mine and (name in " ".join(words) or name in cwd or "/noxlib-" in cwd):
                     processes.add(f"{process.pid} {' '.join(words)[:120]}")
             except (psutil.Error, OSError):
                 continue

@@ -61,8 +61,8 @@ def test_nothing_is_left_when_nox_gets_a_signal_under_j(victim: Victim, box: str
 @pytest.mark.parametrize("box", BOXES)
 @pytest.mark.parametrize(
     "words",
-    [("noxlib.supervisor",), ("postgres", "-D"), ("-m", "pytest")],
-    ids=["supervisor", "server", "suite"],
+    [("noxlib.supervisor",), ("postgres", "-D"), ("-server", "127.0.0.1:"), ("-m", "pytest")],
+    ids=["supervisor", "postgres", "redis", "suite"],
 )
 def test_nothing_is_left_when_a_part_is_killed(victim: Victim, box: str, words: tuple[str, ...]) -> None:
     before = victim.left()
