@@ -43,7 +43,7 @@ REMARKS = {
     "Service": "A name is a lower-case letter, then at most 39 of `a-z`, `0-9`, `-` and `_`. Without `source`"
     " it is the first folder that exists of `src/NAME`, `NAME` and `src`, else the service's whole folder.",
     "Postgres": "Further servers of a service have a name: `[services.NAME.postgres.audit]`, with the same"
-    " keys. `proxy` and `reset` are refused as not available yet.",
+    " keys. `proxy` is refused as not available yet.",
     "Ready": "A redirect counts as an answer too. `log` matches lines of the present start only. `command`"
     " runs where the process does, in its environment, until it ends with 0; each run may take 5 s.",
     "Suite": "`workers` counts for `unit` (`auto`: a worker for each core, at most eight, none beside other"

@@ -37,5 +37,3 @@ def _of_service(service: Service) -> Iterator[Coming]:
 def _of_postgres(server: Postgres) -> Iterator[tuple[str, str]]:
     if server.via == "proxy":
         yield "via", "connections through a proxy"
-    if server.isolation == "reset":
-        yield "isolation", "databases that are reset instead of cloned"

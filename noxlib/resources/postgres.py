@@ -147,13 +147,10 @@ class PostgresResource:
 
     def _refuse(self) -> None:
         settings, place = self._order.settings, self._order.place
-        later = {"via": "direct", "isolation": "clone"}
-        for key, built in later.items():
-            if getattr(settings, key) != built:
-                raise NotAvailableYetError(
-                    f'{place}.{key} = "{getattr(settings, key)}" is not available yet',
-                    remedy=f'use "{built}"',
-                )
+        if settings.via != "direct":
+            raise NotAvailableYetError(
+                f'{place}.via = "{settings.via}" is not available yet', remedy='use "direct"'
+            )
         for key, remedy in OURS.items():
             if key in settings.settings:
                 raise ResourceError(f"{place}.settings.{key}: noxlib sets it itself", remedy=remedy)

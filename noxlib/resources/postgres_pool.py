@@ -16,6 +16,8 @@ from typing import Any
 from noxlib.errors import ResourceError
 from noxlib.resources import postgres_sql
 from noxlib.resources.postgres_order import PostgresOrder
+from noxlib.resources.postgres_reset import Resetter
+from noxlib.resources.postgres_roles import RoleGuard
 from noxlib.resources.postgres_server import Server
 
 MAKERS = 2  # a third gains nothing: making one is 94 % copying in the kernel
@@ -48,6 +50,8 @@ class DatabasePool:
         self._peak = 0
         self._template_bytes = 0  # 0: not prepared yet
         self._preparing = threading.Lock()
+        self._roles: RoleGuard | None = None
+        self._resetter: Resetter | None = None
         self._failure: ResourceError | None = None
         self._makers: list[threading.Thread] = []
         self._closed = False
@@ -82,6 +86,11 @@ class DatabasePool:
         with self._changed:
             if name not in self._used:
                 return
+        if self._roles is not None:
+            # Before this client's next request: its next test must not meet a changed role.
+            with contextlib.suppress(Exception):  # a server that was killed has other worries
+                self._roles.restore()
+        with self._changed:
             self._used.remove(name)
             if keep:
                 self.kept.append(name)
@@ -102,7 +111,10 @@ class DatabasePool:
         names = (*self._ready, *self._used, *(each.name for each in self._garbage))
         with postgres_sql.connected(self._server.dsn()) as connection:
             for name in names:
-                postgres_sql.drop_database(connection, name, force=True)
+                try:
+                    postgres_sql.drop_database(connection, name, force=True)
+                except Exception as error:  # noqa: BLE001  what can't go is packed as well
+                    self._not_dropped(name, error)
 
     def _hand_out(self) -> str:
         name = self._ready.popleft()
@@ -158,10 +170,21 @@ class DatabasePool:
     def _make(self, connection: Any, name: str) -> None:
         self._check_room(connection)
         postgres_sql.clone_database(connection, postgres_sql.TEMPLATE, name, self._order.settings.role)
+        if self._order.settings.isolation == "reset":
+            self._learn(name)
         with self._changed:
             self._making -= 1
             self._ready.append(name)
             self._changed.notify_all()
+
+    def _learn(self, name: str) -> None:
+        """See once how a fresh database looks."""
+        with self._preparing:
+            if self._resetter is None:
+                resetter = Resetter(self._order.settings.role, self._order.place)
+                with postgres_sql.connected(self._server.dsn(database=name)) as connection:
+                    resetter.learn(connection)
+                self._resetter = resetter
 
     def _check_room(self, connection: Any) -> None:
         """Refuse what would fill the disk: a server without room for its WAL ends, with every database."""
@@ -169,6 +192,7 @@ class DatabasePool:
             if not self._template_bytes:
                 size = postgres_sql.database_bytes(connection, postgres_sql.TEMPLATE)
                 postgres_sql.warm(self._server.dsn(database=postgres_sql.TEMPLATE), connection)
+                self._roles = RoleGuard(self._server.dsn(), self._order.settings.role)
                 self._template_bytes = size
         free = shutil.disk_usage(self._server.data).free
         if free < self._template_bytes * ROOM + ROOM_BYTES:
@@ -186,15 +210,28 @@ class DatabasePool:
             with self._changed:
                 self._garbage.append(replace(garbage, due=now + POLL_SECONDS))
             return
+        if not clients and self._resetter is not None and self._reset(self._resetter, garbage.name):
+            with self._changed:
+                self._ready.append(garbage.name)
+                self._changed.notify_all()
+            return
         postgres_sql.drop_database(connection, garbage.name, force=bool(clients))
+
+    def _reset(self, resetter: Resetter, name: str) -> bool:
+        """Bring a used database back, if it can be; tests may have dropped it."""
+        as_new = False
+        with contextlib.suppress(Exception), postgres_sql.connected(self._server.dsn(database=name)) as there:
+            as_new = resetter.reset(there, name)
+        if not as_new:
+            resetter.forget(name)
+        return as_new
 
     def _failed(self, job: str | _Garbage, error: Exception) -> None:
         with self._changed:
             if self._closed:
                 return
             if isinstance(job, _Garbage):
-                # A prepared transaction, a replication slot: it stays until the server goes.
-                self._order.event("postgres.drop_failed", database=job.name, error=str(error))
+                self._not_dropped(job.name, error)
                 return
             self._making -= 1
             self._failure = (
@@ -203,6 +240,10 @@ class DatabasePool:
                 else ResourceError(f"{self._order.place}: no fresh database: {postgres_sql.said(error)}")
             )
             self._changed.notify_all()
+
+    def _not_dropped(self, name: str, error: Exception) -> None:
+        # A prepared transaction, a replication slot: it stays until the server goes.
+        self._order.event("postgres.drop_failed", database=name, error=postgres_sql.said(error))
 
 
 @dataclass(frozen=True, slots=True)

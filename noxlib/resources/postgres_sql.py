@@ -28,7 +28,12 @@ def connected(dsn: Mapping[str, Any], timeout: float | None = None) -> Iterator[
     with socket.socket(socket.AF_UNIX) as sock:
         sock.settimeout(timeout)
         sock.connect(dsn["unix_sock"])
-        connection = pg8000.native.Connection(user=dsn["user"], database=dsn["database"], sock=sock)
+        connection = pg8000.native.Connection(
+            user=dsn["user"],
+            database=dsn["database"],
+            sock=sock,
+            ssl_context=False,  # reading the certificates would cost 20 ms
+        )
         try:
             yield connection
         finally:
@@ -118,8 +123,15 @@ def drop_database(connection: Any, name: str, *, force: bool) -> None:
 
 
 def clients(connection: Any, name: str) -> int:
-    """Return how many backends a database has."""
-    rows = connection.run("SELECT count(*) FROM pg_stat_activity WHERE datname = :name", name=name)
+    """Return how many backends and prepared transactions a database has.
+
+    The latter can't be ended from outside, and a DROP DATABASE without force waits 5 s for them.
+    """
+    rows = connection.run(
+        "SELECT (SELECT count(*) FROM pg_stat_activity WHERE datname = :name)"
+        " + (SELECT count(*) FROM pg_prepared_xacts WHERE database = :name)",
+        name=name,
+    )
     return int(rows[0][0])
 
 

@@ -223,7 +223,7 @@ def test_an_unknown_auth_is_refused(postgres_order: Order) -> None:
         PostgresResource(postgres_order(auth="ident"))
 
 
-@pytest.mark.parametrize(("key", "value"), [("via", "proxy"), ("isolation", "reset")])
+@pytest.mark.parametrize(("key", "value"), [("via", "proxy")])
 def test_what_comes_later_says_so(postgres_order: Order, key: str, value: str) -> None:
     with pytest.raises(NotAvailableYetError, match=f'{key} = "{value}" is not available yet'):
         PostgresResource(postgres_order(**{key: value})).start()

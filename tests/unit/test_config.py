@@ -340,7 +340,6 @@ isolation = "reset"
 """
     assert {item.key: item.part for item in config.not_available(load(text))} == {
         "services.a.postgres.x.via": "postgres",
-        "services.a.postgres.x.isolation": "postgres",
         "services.a.types.unit.cache": "unit",
         "scenarios.s": "scenarios",
     }
