@@ -14,12 +14,14 @@ from typing import Any
 
 import psutil
 import pytest
-from conftest import Suite, Trail
+from conftest import PLAN, Suite, Trail
 
 from noxlib import resp
 from noxlib.box import free_port
 from noxlib.errors import NoxlibError, ResourceError
-from noxlib.model import Binaries, Lease, Redis
+from noxlib.model import Binaries, Lease, Redis, SessionFile
+from noxlib.pytest_plugin.redis import redis_database
+from noxlib.pytest_plugin.workers import Room
 from noxlib.resources.redis import DATABASES, RedisOrder, RedisResource
 from noxlib.resources.redis_binaries import find_redis
 
@@ -82,6 +84,19 @@ def make(box_folder: Path, tmp_path: Path, trail: Trail, redis_binaries: Binarie
     yield make
     for each in made:
         each.stop()
+
+
+def session(service: str) -> SessionFile:
+    return SessionFile(
+        plan=replace(PLAN, service=service),
+        service_folder="",
+        run_folder="",
+        examples_folder="",
+        control="",
+        token="",
+        box="guarded",
+        network="closed",
+    )
 
 
 def client(lease: Lease, **how: Any) -> resp.Connection:
@@ -351,6 +366,20 @@ def test_each_worker_has_a_database_of_its_own_emptied_for_each_test(
     assert set(used) <= ({1, 2, 3, 40} if workers else {0, 40})
 
 
+def test_a_flush_empties_one_database_alone(make: Make) -> None:
+    server = make(private_network=False)
+    lease = server.start()
+    values = {**lease.values, "database": "3"}
+    found = redis_database(replace(session("a"), leases=(replace(lease, values=values),)))
+    for number in (0, 3):
+        ask(lease, "SET", "key", "value", database=number)
+    found.flush()
+    assert [ask(lease, "DBSIZE", database=number) for number in (0, 3)] == [1, 0]
+    server.kill()
+    with pytest.raises(ResourceError, match=f"redis at 127.0.0.1:{lease.address.port} doesn't answer"):
+        found.flush()
+
+
 def test_a_redis_that_doesnt_answer_is_an_error_of_the_test(make: Make, suite: Suite) -> None:
     server = make(env=URL)
     lease = server.start()
@@ -366,3 +395,7 @@ def test_a_worker_without_a_database_says_so(make: Make, suite: Suite) -> None:
     assert ended.code == pytest.ExitCode.USAGE_ERROR
     assert "a/redis has 2 databases, and gw1 would need number 2" in ended.output
     assert "Traceback" not in ended.output
+    room = Room(replace(session("a"), leases=(few,)))
+    room.pytest_xdist_setupnodes(["gw0"])
+    with pytest.raises(pytest.UsageError, match="at most 1 workers"):
+        room.pytest_xdist_setupnodes(["gw0", "gw1"])
