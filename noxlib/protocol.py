@@ -67,6 +67,13 @@ REQUESTS: dict[str, tuple[str, ...]] = {
     RESOURCE_WAIT: ("resource", "timeout"),
 }
 
+_ARGUMENTS: dict[str, tuple[type, ...]] = {
+    "resource": (str,),
+    "database": (str,),
+    "failed": (bool,),
+    "timeout": (int, float),
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
@@ -187,8 +194,7 @@ class Client:
         Raises ProtocolError when the server is gone.
         """
         with self._lock, self._explained(do, self._timeout):
-            sock, _ = self._connected(self._timeout)
-            sock.sendall(self._frame(do, args))
+            self._send(self._frame(do, args), self._timeout)
             self._unread += 1
 
     def close(self) -> None:
@@ -203,8 +209,7 @@ class Client:
     def _exchange(self, do: str, frame: bytes, timeout: float) -> Response:
         """Send one frame, and read its answer behind those to what was posted."""
         with self._explained(do, timeout):
-            sock, stream = self._connected(timeout)
-            sock.sendall(frame)
+            stream = self._send(frame, timeout)
             while self._unread:
                 decode(Response, read_frame(stream) or b"")
                 self._unread -= 1
@@ -227,6 +232,17 @@ class Client:
         except ProtocolError:
             self._close()
             raise
+
+    def _send(self, frame: bytes, timeout: float) -> BinaryIO:
+        """Send one frame; the server hangs up on who was silent for long, and hears a new connection."""
+        sock, stream = self._connected(timeout)
+        try:
+            sock.sendall(frame)
+        except BrokenPipeError:
+            self._close()
+            sock, stream = self._connected(timeout)
+            sock.sendall(frame)
+        return stream
 
     def _connected(self, timeout: float) -> tuple[socket.socket, BinaryIO]:
         if self._open is None:
@@ -274,11 +290,14 @@ def _check(data: dict[str, Any], kinds: dict[str, type]) -> None:
 def _check_request(do: str, args: dict[str, Any]) -> None:
     if do not in REQUESTS:
         raise ProtocolError(f"control: unknown request {do!r:.80}.{_nearest(do, REQUESTS)}")
-    for name in args:
+    for name, value in args.items():
         if name not in REQUESTS[do]:
             raise ProtocolError(
                 f"control: {do}: unknown argument {name!r:.80}.{_nearest(name, REQUESTS[do])}"
             )
+        if not isinstance(value, _ARGUMENTS[name]):
+            wanted = _ARGUMENTS[name][-1].__name__
+            raise ProtocolError(f"control: {do}: the argument `{name}` isn't a {wanted}")
 
 
 def _nearest(word: str, words: tuple[str, ...] | dict[str, Any]) -> str:

@@ -119,11 +119,8 @@ class ControlServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         found = resources.get(name)
         if kind == "database" and hasattr(found, "acquire"):
             return self._database(request, name, cast(Databases, found), held)
-        if found is None or kind not in name:
-            raise ProtocolError(
-                f"no {kind} resource {name!r} in this session",
-                remedy=f"one of: {', '.join(sorted(resources))}",
-            )
+        if found is None or kind != name.partition("/")[2].partition(".")[0]:
+            raise _no_such(kind, name, resources)
         self._event(f"control.{request.do}", resource=name)
         with self._doing:
             getattr(found, {"start": "restart"}.get(verb, verb))()
@@ -146,9 +143,18 @@ class ControlServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     def _wait(request: Request, resources: Mapping[str, Controlled]) -> None:
         name = request.args.get("resource")
         timeout = float(request.args.get("timeout", 10.0))
+        if name not in {None, *resources}:
+            raise _no_such("", str(name), resources)
         for key, resource in resources.items():
             if name in {None, key}:
                 resource.wait_healthy(timeout)
+
+
+def _no_such(kind: str, name: str, resources: Mapping[str, Controlled]) -> ProtocolError:
+    return ProtocolError(
+        f"no {f'{kind} ' if kind else ''}resource {name!r} in this session",
+        remedy=f"one of: {', '.join(sorted(resources))}",
+    )
 
 
 class _Handler(socketserver.StreamRequestHandler):
