@@ -25,6 +25,14 @@ env = {{ REDIS_URL = "redis://{{host}}:{{port}}/{{database}}" }}
 command = ["python", "-m", "http.server", "{{port}}", "--bind", "127.0.0.1"]
 [services.a.types.integration]
 workers = 2
+[services.b]
+path = "b"
+source = ["src"]
+depends_on = ["a"]
+redis = {{ port = 6379 }}
+process = {{ command = ["python", "-m", "http.server", "{{port}}", "--bind", "127.0.0.1"] }}
+types.integration.enabled = false
+types.chaos.enabled = false
 """
 SOURCE = """
 import socket
@@ -66,6 +74,14 @@ def test_the_session_has_database_0(noxlib_redis):
     assert noxlib_redis.database == 0
     assert call(os.environ["REDIS_URL"], "PING") == "+PONG"
 """
+TWO = """
+import os, b
+
+def test_a_fixed_port_is_left_to_the_one_that_asks_for_it(noxlib_redis, noxlib_leases):
+    assert (b.VALUE, noxlib_redis.port) == (1, 6379)
+    assert noxlib_leases["a/redis"].address.port == 6380
+    assert "REDIS_URL" not in os.environ
+"""
 CHAOS = """
 import os
 import pytest
@@ -98,6 +114,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Project:
             "a/tests/integration/test_a.py": INTEGRATION,
             "a/tests/e2e/test_a.py": E2E,
             "a/tests/chaos/test_a.py": CHAOS,
+            "b/requirements.lock": LOCK,
+            "b/src/b.py": "VALUE = 1\n",
+            "b/tests/e2e/test_b.py": TWO,
         }
     )
     return made
@@ -112,6 +131,10 @@ def test_a_service_on_redis_passes(service: Project, box: str) -> None:
     names = [json.loads(line)["event"] for line in events]
     assert [name for name in names if name.startswith("redis.")] == ["redis.started", "redis.stopped"]
     assert (done.run_folder("integration-a") / "logs/a-redis.log").exists()
+
+
+def test_two_services_have_a_server_each(service: Project) -> None:
+    service.nox("-s", "e2e-b", env={"NOXLIB_BOX": "namespace"}).assert_ok()
 
 
 def test_the_wheel_serves_where_the_system_has_none(service: Project) -> None:
