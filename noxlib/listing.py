@@ -16,7 +16,7 @@ from noxlib.errors import RecordError
 from noxlib.files import write_whole
 from noxlib.state import StateFolder
 
-FORMAT = 2
+FORMAT = 3
 REPORT = "coverage-report"
 REPORT_DESCRIPTION = "every service: the coverage of all its types together, judged by its gate"
 
@@ -29,6 +29,7 @@ class Listing:
     description: str
     tags: tuple[str, ...]
     exclusive: bool
+    standing: bool  # until ^C: `db-cs1`, `up-cs1`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,10 @@ def read_listing(services: Path) -> Listings:
 
             config.load(services, state.cache)
     return Listings(
-        sessions=tuple(Listing(name=n, description=d, tags=tuple(t), exclusive=e) for n, d, t, e in rows)
+        sessions=tuple(
+            Listing(name=n, description=d, tags=tuple(t), exclusive=e, standing=bool(more))
+            for n, d, t, e, *more in rows
+        )
     )
 
 
@@ -68,6 +72,7 @@ def _fresh(services: Path, state: StateFolder, cache: Path) -> tuple[list[list[o
     planned = plan.longest_first(plan.sessions(platform), State.find(services.parent).durations())
     rows: list[list[object]] = [[p.name, p.description, list(p.tags), p.exclusive] for p in planned]
     rows.append([REPORT, REPORT_DESCRIPTION, [plan.ALL_TYPES], True])
+    rows += [[p.name, p.description, [], p.exclusive, True] for p in plan.standing(platform)]
     paths = [each.path for each in platform.services.values()]
     try:
         for old in sorted(state.cache.glob("sessions-*.json"), key=lambda each: each.stat().st_mtime)[:-2]:

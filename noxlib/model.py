@@ -226,6 +226,7 @@ class Work:
     postgres: dict[str, Binaries]  # by "<service>/<postgres name>"
     redis: dict[str, Binaries] = field(default_factory=dict)  # by "<service>/redis"
     migration_keys: dict[str, str] = field(default_factory=dict)  # as above; "" where nothing is migrated
+    opened: dict[str, str] = field(default_factory=dict)  # as above -> the cluster that an earlier run kept
     tools: dict[str, str] = field(default_factory=dict)  # "locust" -> absolute path
     posargs: tuple[str, ...] = ()
     parallel: bool = False  # other sessions run beside this one

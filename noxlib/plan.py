@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from noxlib.model import Platform, Service, SessionPlan
+from noxlib.model import Platform, Service, SessionPlan, SuiteSettings
 
 ALL_TYPES = "all-types"
 
@@ -22,7 +22,7 @@ class TestType:
     measured: bool = True  # its tests run under coverage
 
 
-TYPES: Mapping[str, TestType] = {
+TYPES: dict[str, TestType] = {
     "unit": TestType(purpose="the code alone, in random order"),
     "property": TestType(purpose="invariants under generated input"),
     "integration": TestType(purpose="against its own real servers", needs=("postgres", "redis")),
@@ -48,6 +48,17 @@ TYPES: Mapping[str, TestType] = {
 }
 
 
+# What runs until ^C, for a person to work with; no suite, no verdict.
+STANDING: dict[str, TestType] = {
+    "db": TestType(purpose="its migrated, seeded database to work with, until ^C", needs=("postgres",)),
+    "up": TestType(
+        purpose="the running service and all it depends on to play with, until ^C",
+        needs=("postgres", "redis", "process"),
+        measured=False,
+    ),
+}
+
+
 def sessions(platform: Platform) -> tuple[SessionPlan, ...]:
     """Return every session of the platform: service x enabled type x Python, in services.toml's order."""
     return tuple(
@@ -57,6 +68,34 @@ def sessions(platform: Platform) -> tuple[SessionPlan, ...]:
         if settings.enabled
         for python in service.pythons or ("",)
     )
+
+
+def standing(platform: Platform) -> tuple[SessionPlan, ...]:
+    """Return the sessions that stand until ^C: one for each service's database, one for each process."""
+    return tuple(
+        SessionPlan(
+            name=f"{kind}-{service.name}",
+            service=service.name,
+            type=kind,
+            python=service.pythons[0] if service.pythons else "",
+            tags=(),
+            description=f"{service.name}: {row.purpose}",
+            exclusive=False,
+        )
+        for service in platform.services.values()
+        for kind, row in STANDING.items()
+        if row.needs[-1] in needs(service, kind)
+    )
+
+
+def measured(kind: str) -> bool:
+    """Tell whether a session of this type runs under coverage."""
+    return kind in TYPES and TYPES[kind].measured
+
+
+def suite_settings(service: Service, kind: str) -> SuiteSettings:
+    """Return how a type of a service is run; a standing session is open to the machine it stands on."""
+    return SuiteSettings(network="open") if kind in STANDING else service.types[kind]
 
 
 def _session(service: Service, kind: str, python: str) -> SessionPlan:
@@ -84,8 +123,8 @@ def needs(service: Service, kind: str) -> frozenset[str]:
         "redis": service.redis is not None,
         "process": service.process is not None,
     }
-    asked = service.types[kind].needs
-    wanted = TYPES[kind].needs if asked is None else asked
+    asked = suite_settings(service, kind).needs
+    wanted = (TYPES | STANDING)[kind].needs if asked is None else asked
     return frozenset(item for item in wanted if declared[item])
 
 

@@ -69,13 +69,13 @@ def run_session(order: RunOrder) -> Record:
     begun = time.monotonic()
     state = State.find(order.root)
     boxes.reap()
-    work = _prepare(order, state)
+    work = prepare(order, state)
     with _machine_lock(order):
         run = state.new_run(order.plan.name)
         work = replace(work, run_folder=str(run.folder))
         _write_inputs(order, run)
         started = dt.datetime.now(dt.timezone.utc)
-        interrupted = _live(work)
+        interrupted = live(work)
     record = _judge(order, run, work, (started, time.monotonic() - begun))
     redactor = launch.Redactor(work.secrets)
     kept = portable(record, redactor=redactor, places={order.root: ".", run.folder: "<run>"})
@@ -90,7 +90,7 @@ def run_session(order: RunOrder) -> Record:
 # --- before the box -------------------------------------------------------------------------
 
 
-def _prepare(order: RunOrder, state: State) -> Work:
+def prepare(order: RunOrder, state: State) -> Work:
     """Build and find, outside of the box, all that needs the network or takes long."""
     kind = boxes.choose()
     services = plan.started_services(order.platform, order.service, order.plan.type)
@@ -170,7 +170,7 @@ def _environment(order: RunOrder, service: Service) -> BuiltEnvironment:
             python=order.plan.python if own else (service.pythons[0] if service.pythons else ""),
             store=store(order.root),
             tools=suites.tools(service),
-            requirements=service.types[order.plan.type].requirements if own else (),
+            requirements=plan.suite_settings(service, order.plan.type).requirements if own else (),
             reuse=order.reuse,
             say=order.say,
         )
@@ -220,9 +220,9 @@ def _write_inputs(order: RunOrder, run: Run) -> None:
 # --- the box --------------------------------------------------------------------------------
 
 
-def _live(work: Work) -> bool:
+def live(work: Work) -> bool:
     """Run the supervisor in its box; return whether we were interrupted meanwhile."""
-    settings = work.platform.services[work.plan.service].types[work.plan.type]
+    settings = plan.suite_settings(work.platform.services[work.plan.service], work.plan.type)
     supervisor = [sys.executable, "-m", "noxlib.supervisor"]
     command = boxes.command(work.box, supervisor, closed=settings.network == "closed")
     package = str(Path(__file__).parent.parent)
@@ -279,7 +279,7 @@ def _deaf() -> Iterator[None]:
 
 def _judge(order: RunOrder, run: Run, work: Work, time_spent: tuple[dt.datetime, float]) -> Record:
     started, seconds = time_spent
-    evidence = _evidence(run, work)
+    evidence = read_evidence(run, work)
     case = gates.Case(
         plan=order.plan,
         service=order.service,
@@ -324,7 +324,7 @@ def _hashes(state: State) -> Path:
     return state.cache / "hashes" / state.checkout
 
 
-def _evidence(run: Run, work: Work) -> Evidence:
+def read_evidence(run: Run, work: Work) -> Evidence:
     """Read what the supervisor left; when it was killed, say that."""
     path = run.folder / "evidence.json"
     if path.is_file():

@@ -6,12 +6,18 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import nox
 
 from noxlib.errors import NoxlibError, RecordError
 from noxlib.listing import REPORT, Listing, read_listing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from noxlib.model import Platform, SessionPlan
+    from noxlib.run import RunOrder
 
 
 def generate_sessions(services: str = "services.toml", *, noxfile: str | None = None) -> None:
@@ -45,6 +51,8 @@ def _register(path: Path, session: Listing) -> None:
     def body(nox_session: nox.Session) -> None:
         if session.name == REPORT:
             _report(nox_session, path=path)
+        elif session.standing:
+            _stand(nox_session, path=path, name=session.name)
         else:
             _run(nox_session, path=path, name=session.name)
 
@@ -60,30 +68,46 @@ def _register(path: Path, session: Listing) -> None:
 
 
 def _run(session: nox.Session, *, path: Path, name: str) -> None:
-    from noxlib import config, run  # noqa: PLC0415  only a session that runs pays for it
+    from noxlib import run  # noqa: PLC0415  only a session that runs pays for it
     from noxlib.plan import sessions  # noqa: PLC0415
-    from noxlib.records import State  # noqa: PLC0415
 
     try:
-        platform = config.load(path, State.find(path.parent).cache)
-        record = run.run_session(
-            run.RunOrder(
-                platform=platform,
-                plan=next(each for each in sessions(platform) if each.name == name),
-                root=path.parent,
-                posargs=tuple(session.posargs),
-                parallel=bool(getattr(session, "parallel", False)),
-                color=_color(),
-                reuse=_reuse(session),
-                say=session.log,
-            )
-        )
+        record = run.run_session(_order(session, path, name, sessions))
     except (NoxlibError, OSError) as error:
         _fail(session, error)
     for line in run.summary(record):
         print(line, flush=True)
     if not record.verdict.passed:
         session.error(f"{name} failed; evidence in {_shown(path, record.run_id, name)}")
+
+
+def _stand(session: nox.Session, *, path: Path, name: str) -> None:
+    from noxlib.plan import standing  # noqa: PLC0415
+    from noxlib.standing_run import run_standing  # noqa: PLC0415
+
+    try:
+        run_standing(_order(session, path, name, standing))
+    except (NoxlibError, OSError) as error:
+        _fail(session, error)
+
+
+def _order(
+    session: nox.Session, path: Path, name: str, plans: Callable[[Platform], tuple[SessionPlan, ...]]
+) -> RunOrder:
+    from noxlib import config, run  # noqa: PLC0415
+    from noxlib.records import State  # noqa: PLC0415
+
+    platform = config.load(path, State.find(path.parent).cache)
+    return run.RunOrder(
+        platform=platform,
+        plan=next(each for each in plans(platform) if each.name == name),
+        root=path.parent,
+        posargs=tuple(session.posargs),
+        parallel=bool(getattr(session, "parallel", False)),
+        color=_color(),
+        reuse=_reuse(session),
+        say=session.log,
+    )
 
 
 def _fail(session: nox.Session, error: NoxlibError | OSError) -> NoReturn:

@@ -19,11 +19,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from noxlib import box as boxes
-from noxlib import launch
+from noxlib import launch, plan
 from noxlib.errors import NoxlibError
 from noxlib.files import write_whole
 from noxlib.model import Evidence, Work, from_json, to_json
 from noxlib.resources.stack import Stack
+from noxlib.standing import stand
 from noxlib.suite_run import SuiteEnd, run_suite
 
 REAP_SECONDS = 0.5
@@ -98,7 +99,8 @@ def _live(work: Work, lifeline: Lifeline) -> Evidence:
     error: NoxlibError | None = None
     servers: tuple[str, ...] = ()
     deaths: tuple[str, ...] = ()
-    settings = work.platform.services[work.plan.service].types[work.plan.type]
+    standing = work.plan.type in plan.STANDING
+    settings = plan.suite_settings(work.platform.services[work.plan.service], work.plan.type)
     folders = [Path(each) for each in (work.root, work.run_folder, work.state_folder)]
     try:
         with (
@@ -110,7 +112,10 @@ def _live(work: Work, lifeline: Lifeline) -> Evidence:
             try:
                 stack.start()
                 ready = time.monotonic() - begun
-                run_suite(work, box, stack, end)
+                if standing:
+                    stand(work, stack)
+                else:
+                    run_suite(work, box, stack, end)
             finally:
                 # Now: the tear-down ends the others.
                 deaths = stack.deaths("during the suite" if ready else "before the suite began")

@@ -9,7 +9,7 @@ import time
 from noxlib.errors import NotAvailableYetError, ResourceError
 from noxlib.model import Lease
 from noxlib.resources import postgres_sql
-from noxlib.resources.postgres_boot import boot
+from noxlib.resources.postgres_boot import boot, boot_clone
 from noxlib.resources.postgres_lease import chosen_access, lease, set_password
 from noxlib.resources.postgres_migrated import migrated_template
 from noxlib.resources.postgres_order import PostgresOrder
@@ -56,7 +56,11 @@ class PostgresResource:
         self._refuse()
         self._check_room()
         order, access = self._order, self._access
-        server = self._server = boot(order, access.auth, lambda: migrated_template(order, access))
+        server = self._server = (
+            boot_clone(order, access.auth, order.opened)
+            if order.opened
+            else boot(order, access.auth, lambda: migrated_template(order, access))
+        )
         order.event("postgres.started", resource=self.name, pid=server.server_pid)
         try:
             set_password(order, server, access)

@@ -20,15 +20,16 @@ def boot(order: PostgresOrder, auth: str, template: Callable[[], Path]) -> Serve
     archive = template()
     found = archive.stat()
     try:
-        return _boot_clone(order, auth, archive)
+        return boot_clone(order, auth, archive)
     except (BrokenArchiveError, BootError):
         # A disk that was full, a hand in the cache.
         discard(archive, found)
         order.event("postgres.template.broken", key=archive.stem)
-        return _boot_clone(order, auth, template())
+        return boot_clone(order, auth, template())
 
 
-def _boot_clone(order: PostgresOrder, auth: str, archive: Path) -> Server:
+def boot_clone(order: PostgresOrder, auth: str, archive: Path) -> Server:
+    """Return a running server over a clone of an archive. Raises ResourceError."""
     for port in _ports(order):
         server = _new_server(order, auth, archive, port)
         try:

@@ -29,6 +29,7 @@ class PostgresOrder:
     event: Callable[..., None]
     migration_key: str  # hash of all that migrations and seeds read, their commands included
     port: int = 5432  # in a private network
+    opened: Path | None = None  # a cluster that an earlier run kept, instead of a template's clone
 
     @property
     def name(self) -> str:

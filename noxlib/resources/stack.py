@@ -134,6 +134,7 @@ class Stack:
                 reserve=boxes.free_port,
                 event=self.events.write,
                 migration_key=self._work.migration_keys.get(key, ""),
+                opened=Path(self._work.opened[key]) if key in self._work.opened else None,
             )
         )
         self._stack.callback(resource.stop)
@@ -187,7 +188,7 @@ class Stack:
 
     def _measured(self, service: Service) -> Mapping[str, str]:
         """Return what puts the service's process under coverage: only the session's own service."""
-        if service.name != self._work.plan.service or not plan.TYPES[self._work.plan.type].measured:
+        if service.name != self._work.plan.service or not plan.measured(self._work.plan.type):
             return {}
         return coverage_config.process_environment(Path(self._work.run_folder) / "coverage" / "rcfile")
 

@@ -14,7 +14,9 @@ LAYERS: dict[str, int] = {
     **dict.fromkeys(("coverage_data", "coverage_lines", "state"), 1),
     **dict.fromkeys(("box", "session_environment", "migration_key"), 2),
     **dict.fromkeys(("environment", "resources", "suites", "gates", "report"), 3),
-    **dict.fromkeys(("supervisor", "suite_run", "run", "listing", "coverage_session"), 4),
+    **dict.fromkeys(
+        ("supervisor", "suite_run", "run", "listing", "coverage_session", "standing", "standing_run"), 4
+    ),
     **dict.fromkeys(("sessions", "__main__", "testing"), 5),
     "bootstrap": 2,
     "pytest_plugin": 1,
