@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import nox
 
-from noxlib.errors import NoxlibError, RecordError
+from noxlib.errors import NoxlibError, RecordError, UsageError
 from noxlib.listing import REPORT, Listing, read_listing
 
 if TYPE_CHECKING:
@@ -98,9 +99,10 @@ def _order(
     from noxlib.records import State  # noqa: PLC0415
 
     platform = config.load(path, State.find(path.parent).cache)
+    plan = next(each for each in plans(platform) if each.name == name)
     return run.RunOrder(
         platform=platform,
-        plan=next(each for each in plans(platform) if each.name == name),
+        plan=replace(plan, python=forced, name=f"{name}-{forced}") if (forced := _forced(session)) else plan,
         root=path.parent,
         posargs=tuple(session.posargs),
         parallel=bool(getattr(session, "parallel", False)),
@@ -108,6 +110,11 @@ def _order(
         reuse=_reuse(session),
         say=session.log,
     )
+
+
+def _forced(session: nox.Session) -> str:
+    """Return the version of nox's --force-python, "" without one."""
+    return session.python if isinstance(session.python, str) else ""
 
 
 def _fail(session: nox.Session, error: NoxlibError | OSError) -> NoReturn:
@@ -132,6 +139,11 @@ def _report(session: nox.Session, *, path: Path) -> None:
     from noxlib.coverage_session import report_lines  # noqa: PLC0415
 
     try:
+        if forced := _forced(session):
+            raise UsageError(
+                f"coverage-report has no Python of its own: {forced} can't be forced on it",
+                remedy="name the sessions that are meant, with -s",
+            )
         passed, lines = report_lines(path, tuple(session.posargs))
     except (NoxlibError, OSError) as error:
         _fail(session, error)

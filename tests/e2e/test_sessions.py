@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
+import sys
 
 import pytest
 from conftest import BOXES, Platform
 
 from noxlib import launch
+from noxlib.environment.python import find_python
+from noxlib.errors import NoxlibError
 
 
 def test_the_list_has_one_clear_line_for_each_session(platform: Platform) -> None:
@@ -173,3 +177,25 @@ def test_a_worktree_keeps_its_runs_apart_in_the_main_checkouts_state(platform: P
     record = next(platform.folder.glob(".noxlib/runs/tree/unit-a/*/record.json"))
     assert json.loads(record.read_text())["verdict"]["passed"]
     assert not (tree / ".noxlib").exists()
+
+
+def test_a_forced_python_is_the_one_that_runs(platform: Platform) -> None:
+    other = _another_python()
+    text = f"import sys\n\ndef test_version(): assert '%d.%d' % sys.version_info[:2] == '{other}'\n"
+    platform.write({"a/tests/unit/test_extra.py": text})
+    result = platform.nox("--force-python", other, "-s", "unit-a").assert_ok()
+    result.assert_says(f"unit-a-{other}: passed: 3 passed")
+    platform.nox("--force-python", "3.99", "-s", "unit-a").assert_failed().assert_says("Python 3.99")
+    platform.nox("--force-python", other, "-s", "coverage-report").assert_failed().assert_says(
+        "coverage-report has no Python of its own"
+    )
+
+
+def _another_python() -> str:
+    """Return a version that this machine has beside the one that runs nox; that one, if it's alone."""
+    own = "{}.{}".format(*sys.version_info[:2])
+    for version in ("3.13", "3.12", "3.11", "3.10"):
+        with contextlib.suppress(NoxlibError):
+            if version != own and find_python(version):
+                return version
+    return own
