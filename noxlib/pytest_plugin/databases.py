@@ -123,9 +123,10 @@ def lender(databases: Databases, item: pytest.Item) -> Callable[[str], Database]
 
 
 def take_back(databases: Databases, item: pytest.Item) -> None:
-    """Give back what a test held."""
-    for database in item.stash.get(HELD, []):
-        databases.release(database, failed=item.stash.get(FAILED, False))
+    """Give back what a test held; a later tear-down that fails is too late to keep it."""
+    held = item.stash.get(HELD, [])
+    while held:
+        databases.release(held.pop(), failed=item.stash.get(FAILED, False))
 
 
 class Reports:
