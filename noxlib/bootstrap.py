@@ -54,9 +54,36 @@ def ensure(noxfile: str) -> None:
     Returns at once where that is so. Otherwise the process becomes `python -m nox` (exec), after
     preparing an interpreter where none is ready; ends with an error's exit code, or 130 after ^C.
     """
-    path = Path(noxfile).resolve()
+    with _told():
+        _ensure(Path(noxfile).resolve())
+
+
+def ensure_command(root: Path) -> None:
+    """Make sure that `python -m noxlib` is run by an interpreter that has all that noxlib needs.
+
+    As `ensure` does; `root` is the checkout that this noxlib lies in, whose .nox holds what is
+    prepared. A noxlib that lies in no checkout is an installation without its dependencies.
+    """
+    with _told():
+        _hand_over_to_newer_python(["-m", "noxlib"])
+        missing = missing_needs()
+        if not missing:
+            return
+        if not (root / "noxfile.py").is_file():
+            raise BootstrapError(
+                f"{sys.executable} lacks {', '.join(missing)}",
+                remedy=f"`{sys.executable} -m pip install noxlib`, with its dependencies",
+            )
+        folder = root / ".nox" / f"bootstrap-{_key()}"
+        _refuse_damaged(folder, missing)
+        _become(prepared(folder), ["-m", "noxlib", *sys.argv[1:]])
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """End with an error's message and exit code, or 130 after ^C."""
     try:
-        _ensure(path)
+        yield
     except NoxlibError as error:
         print(f"{error.title}: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
@@ -66,9 +93,7 @@ def ensure(noxfile: str) -> None:
 
 
 def _ensure(noxfile: Path) -> None:
-    if sys.version_info < OLDEST_PYTHON:
-        _hand_over_to_newer_python(noxfile)
-    os.environ.pop(_NEWER, None)
+    _hand_over_to_newer_python([str(noxfile)])
     as_script = _is_main(noxfile)
     missing = missing_needs()
     if not missing:
@@ -76,16 +101,20 @@ def _ensure(noxfile: Path) -> None:
             _become_nox(Path(sys.executable), noxfile)
         return
     folder = noxfile.parent / ".nox" / f"bootstrap-{_key()}"
-    if Path(sys.prefix).resolve() == folder.resolve():
-        # Without this, a damaged interpreter would start itself for ever.
-        (folder / STAMP).unlink(missing_ok=True)
-        raise BootstrapError(f"{folder} lost {', '.join(missing)}", remedy="run the same command again")
+    _refuse_damaged(folder, missing)
     if not as_script and not _is_nox(sys.argv[0]):
         raise BootstrapError(
             f"{noxfile} was loaded by a Python that lacks {', '.join(missing)}",
             remedy=f"run `python3 {noxfile.name}`, or install noxlib there",
         )
     _become_nox(prepared(folder), noxfile)
+
+
+def _refuse_damaged(folder: Path, missing: list[str]) -> None:
+    """Refuse to go on as the prepared interpreter itself, which would start itself for ever."""
+    if Path(sys.prefix).resolve() == folder.resolve():
+        (folder / STAMP).unlink(missing_ok=True)
+        raise BootstrapError(f"{folder} lost {', '.join(missing)}", remedy="run the same command again")
 
 
 def missing_needs() -> list[str]:
@@ -262,14 +291,21 @@ def _become_nox(python: Path, noxfile: Path) -> None:
     cut = arguments.index("--") if "--" in arguments else len(arguments)
     # nox has changed into the noxfile's folder by now, so a relative `-f` would miss: the last wins.
     arguments[cut:cut] = ["--noxfile", str(noxfile)]
+    _become(python, ["-m", "nox", *arguments])
+
+
+def _become(python: Path, words: list[str]) -> None:
     for name in ("PYTHONHOME", "__PYVENV_LAUNCHER__"):
         os.environ.pop(name, None)
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(python, [str(python), "-m", "nox", *arguments])  # noqa: S606  the point of it all
+    os.execv(python, [str(python), *words])  # noqa: S606  the point of it all
 
 
-def _hand_over_to_newer_python(noxfile: Path) -> None:
+def _hand_over_to_newer_python(words: list[str]) -> None:
+    if sys.version_info >= OLDEST_PYTHON:
+        os.environ.pop(_NEWER, None)
+        return
     have = ".".join(map(str, sys.version_info[:2]))
     newer = None if os.environ.get(_NEWER) else _newer_python()
     if newer is None:
@@ -279,7 +315,7 @@ def _hand_over_to_newer_python(noxfile: Path) -> None:
         )
     _say(f"Python {have} is too old: going on with {newer}")
     os.environ[_NEWER] = str(newer)
-    os.execv(str(newer), [str(newer), str(noxfile), *sys.argv[1:]])  # noqa: S606  becomes the newer one
+    os.execv(str(newer), [str(newer), *words, *sys.argv[1:]])  # noqa: S606  becomes the newer one
 
 
 def _newer_python() -> Path | None:

@@ -30,8 +30,8 @@ class SuiteEnd:
     interrupted: str = ""
 
 
-def run_suite(work: Work, box: Box, stack: Stack, end: SuiteEnd) -> None:
-    """Run the suite of a session whose resources are up."""
+def run_suite(work: Work, box: Box, stack: Stack, end: SuiteEnd, seconds: float) -> None:
+    """Run the suite of a session whose resources are up, for `seconds` at most."""
     service = work.platform.services[work.plan.service]
     settings = service.types[work.plan.type]
     suite = _suite(work, box, stack, service)
@@ -54,9 +54,9 @@ def run_suite(work: Work, box: Box, stack: Stack, end: SuiteEnd) -> None:
             ),
         )
         try:
-            end.code = child.wait(settings.timeout)
+            end.code = child.wait(max(0.0, seconds))
             if end.code is None:
-                end.interrupted = f"timeout: the suite ran longer than {settings.timeout:g} s"
+                end.interrupted = f"timeout: the session ran longer than {settings.timeout:g} s"
         finally:
             # Also a suite that ended well may have left children of its own.
             code = child.stop(GRACE_SECONDS)

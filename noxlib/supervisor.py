@@ -15,14 +15,15 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from noxlib import box as boxes
 from noxlib import launch, plan
 from noxlib.errors import NoxlibError
 from noxlib.files import write_whole
-from noxlib.model import Evidence, Work, from_json, to_json
+from noxlib.model import Evidence, SuiteSettings, Work, from_json, to_json
 from noxlib.resources.stack import Stack
 from noxlib.standing import stand
 from noxlib.suite_run import SuiteEnd, run_suite
@@ -48,6 +49,21 @@ class Lifeline:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._stop)
         threading.Thread(target=self._watch, daemon=True).start()
+
+    @contextlib.contextmanager
+    def limited(self, seconds: float, doing: Callable[[], str]) -> Iterator[None]:
+        """Order the end of what takes longer; `doing` says what it was."""
+
+        def late(number: int, frame: object) -> None:
+            self.reason = self.reason or f"timeout: the session ran longer than {seconds:g} s, {doing()}"
+            self._stop(number, frame)
+
+        signal.signal(signal.SIGALRM, late)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
     def ignore(self) -> None:
         """Let the tear-down finish, whatever comes."""
@@ -92,33 +108,23 @@ def _first_line() -> bytes:
     return bytes(line)
 
 
-def _live(work: Work, lifeline: Lifeline) -> Evidence:
-    begun = time.monotonic()
-    end = SuiteEnd()
-    ready = 0.0
-    error: NoxlibError | None = None
+@dataclass(slots=True, kw_only=True)
+class Course:
+    """How far the session came; filled while it runs, so that an end at any moment loses nothing."""
+
+    suite: SuiteEnd = field(default_factory=SuiteEnd)
+    ready_seconds: float = 0.0
     servers: tuple[str, ...] = ()
     deaths: tuple[str, ...] = ()
-    standing = work.plan.type in plan.STANDING
-    settings = plan.suite_settings(work.platform.services[work.plan.service], work.plan.type)
-    folders = [Path(each) for each in (work.root, work.run_folder, work.state_folder)]
+
+
+def _live(work: Work, lifeline: Lifeline) -> Evidence:
+    course = Course()
+    error: NoxlibError | None = None
     try:
-        with (
-            boxes.entered(work.box, closed=settings.network == "closed", visible=folders) as box,
-            Stack(work, box) as stack,
-            _undisturbed_end(lifeline),
-        ):
-            servers = stack.servers
-            try:
-                stack.start()
-                ready = time.monotonic() - begun
-                if standing:
-                    stand(work, stack)
-                else:
-                    run_suite(work, box, stack, end)
-            finally:
-                # Now: the tear-down ends the others.
-                deaths = stack.deaths("during the suite" if ready else "before the suite began")
+        lifeline.listen()
+        _reap_forever()
+        _run(work, lifeline, course)
     except Stopped:
         pass
     except NoxlibError as found:
@@ -131,17 +137,49 @@ def _live(work: Work, lifeline: Lifeline) -> Evidence:
             remedy="this is a mistake in noxlib: please report it with the log",
         )
     return Evidence(
-        suite_exit=end.code,
-        suite_seconds=end.seconds,
-        ready_seconds=ready,
-        interrupted=lifeline.reason or end.interrupted,
+        suite_exit=course.suite.code,
+        suite_seconds=course.suite.seconds,
+        ready_seconds=course.ready_seconds,
+        interrupted=lifeline.reason or course.suite.interrupted,
         error=str(error) if error else "",
         error_class=type(error).__name__ if error else "",
-        servers=servers,
+        servers=course.servers,
         box=work.box,
-        network=settings.network,
-        deaths=deaths,
+        network=_settings(work).network,
+        deaths=course.deaths,
     )
+
+
+def _run(work: Work, lifeline: Lifeline, course: Course) -> None:
+    """Enter the box, start, run or stand, stop; whatever ends it early raises through this."""
+    begun = time.monotonic()
+    settings = _settings(work)
+    standing = work.plan.type in plan.STANDING
+    folders = [Path(each) for each in (work.root, work.run_folder, work.state_folder)]
+    with (
+        boxes.entered(work.box, closed=settings.network == "closed", visible=folders) as box,
+        Stack(work, box) as stack,
+        _undisturbed_end(lifeline),
+    ):
+        course.servers = stack.servers
+        # A person who waits for a standing session has ^C.
+        limit = settings.timeout if not standing else 0.0
+        try:
+            with lifeline.limited(limit, lambda: f"{stack.starting} wasn't ready by then"):
+                stack.start()
+            course.ready_seconds = time.monotonic() - begun
+            if standing:
+                stand(work, stack)
+            else:
+                run_suite(work, box, stack, course.suite, limit - course.ready_seconds)
+        finally:
+            # Now: the tear-down ends the others.
+            when = "during the suite" if course.ready_seconds else "before the suite began"
+            course.deaths = stack.deaths(when)
+
+
+def _settings(work: Work) -> SuiteSettings:
+    return plan.suite_settings(work.platform.services[work.plan.service], work.plan.type)
 
 
 @contextlib.contextmanager

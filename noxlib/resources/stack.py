@@ -41,6 +41,7 @@ class Stack:
         self.redactor = launch.Redactor(work.secrets)
         self.events = Events(Path(work.run_folder) / "events.jsonl", self.redactor)
         self.control: ControlServer | None = None
+        self.starting = "its control socket"  # what `start` is at
 
     @property
     def servers(self) -> tuple[str, ...]:
@@ -116,7 +117,7 @@ class Stack:
         from noxlib.resources.postgres import PostgresResource  # noqa: PLC0415
 
         port = settings.port or self._port(FIRST_POSTGRES_PORT)
-        key = f"{service.name}/{settings.name}"
+        key = self.starting = f"{service.name}/{settings.name}"
         resource = PostgresResource(
             PostgresOrder(
                 owner=service.name,
@@ -143,11 +144,12 @@ class Stack:
 
     def _start_redis(self, service: Service, settings: Redis) -> None:
         port = settings.port or self._port(FIRST_REDIS_PORT)
+        key = self.starting = f"{service.name}/redis"
         resource = RedisResource(
             RedisOrder(
                 owner=service.name,
                 settings=settings,
-                binaries=self._work.redis[f"{service.name}/redis"],
+                binaries=self._work.redis[key],
                 folder=self._box.folder,
                 private_network=self._box.private_network,
                 log=self._logs / f"{service.name}-redis.log",
@@ -161,6 +163,7 @@ class Stack:
 
     def _start_process(self, service: Service, settings: Process) -> None:
         private = self._box.private_network
+        self.starting = f"{service.name}'s process"
         port = settings.port or (self._port(FIRST_PROCESS_PORT) if private else boxes.free_port())
         environment = self.environment(service)
         resource = ProcessResource(

@@ -128,5 +128,5 @@ def test_a_hung_suite_that_catches_sigterm_is_ended_by_its_time_limit(victim: Vi
         }
     )
     result = victim.nox("-f", "hung.py", "-s", "unit-b", env={"NOXLIB_BOX": box}, timeout=60)
-    result.assert_failed().assert_says("timeout: the suite ran longer than 2 s", "services.b.types.unit")
+    result.assert_failed().assert_says("timeout: the session ran longer than 2 s", "services.b.types.unit")
     victim.assert_nothing_left(before)

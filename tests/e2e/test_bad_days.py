@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -87,6 +88,19 @@ def test_a_failing_migration_shows_its_last_lines_and_keeps_the_log(platform: Pl
     assert "syntax error" in output
     assert "migrate.log" in output
     assert list(platform.folder.glob(".noxlib/runs/main/integration-a/*/logs/*migrate.log"))
+
+
+@pytest.mark.parametrize(
+    "hangs", ['migrate = ["sleep", "600"]', "init_sql = ['select pg_sleep(600)']"], ids=["migrate", "init_sql"]
+)
+def test_the_time_limit_holds_before_the_suite_too(platform: Platform, hangs: str) -> None:
+    services = platform.folder / "services.toml"
+    text = services.read_text().replace('migrate = ["psql", "-c", "create table account (id int)"]', hangs)
+    services.write_text(text + '[services.a.types.integration]\ntimeout = "4s"\n')
+    begun = time.monotonic()
+    output = clean(platform, "-s", "integration-a", code=1)
+    assert "timeout: the session ran longer than 4 s, a/postgres wasn't ready by then" in output
+    assert time.monotonic() - begun < 60
 
 
 def test_a_failing_seed_names_its_file(platform: Platform) -> None:

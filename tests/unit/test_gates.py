@@ -181,10 +181,10 @@ def test_an_exit_code_of_0_does_not_hide_failed_tests(case: MakeCase) -> None:
 
 
 def test_a_time_out_is_said_with_its_limit_and_remedy(case: MakeCase) -> None:
-    late = ended(-9, interrupted="timeout: the suite ran longer than 300 s")
+    late = ended(-9, interrupted="timeout: the session ran longer than 300 s")
     found = finding(case(evidence=late), "suite")
     assert not found.passed
-    assert found.summary == "timeout: the suite ran longer than 300 s"
+    assert found.summary == "timeout: the session ran longer than 300 s"
     assert "raise services.cs1.types.unit.timeout" in found.details[0]
 
 
