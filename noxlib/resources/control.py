@@ -28,6 +28,7 @@ class Controlled(Protocol):
     def pause(self) -> None: ...  # noqa: D102
     def resume(self) -> None: ...  # noqa: D102
     def wait_healthy(self, timeout: float) -> None: ...  # noqa: D102
+    def death(self, when: str) -> str: ...  # noqa: D102
 
 
 class Databases(Protocol):

@@ -51,6 +51,10 @@ class PostgresResource:
         """Tell whether the server's first process runs."""
         return self.pid is not None
 
+    def death(self, when: str) -> str:
+        """Say how the server ended by itself; "" while it runs, or when it was killed on request."""
+        return self._server.death(f"{self.name}: PostgreSQL", when) if self._server else ""
+
     def start(self) -> Lease:
         """Start the server, migrated and seeded; return the lease. Raises ResourceError."""
         self._refuse()

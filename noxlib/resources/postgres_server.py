@@ -208,6 +208,13 @@ class Server(Postgresql):  # type: ignore[misc]  # the library has no types
         """Tell whether the server's first process runs."""
         return self.child_process is not None and self.child_process.code is None
 
+    def death(self, name: str, when: str) -> str:
+        """Say how it ended by itself, with its last lines; "" while it runs, or after `terminate`."""
+        if self.child_process is None or self.child_process.code is None:
+            return ""
+        how = launch.ending(self.child_process.wait() or 0)
+        return f"{name} {self.order.binaries.version} ended {how} {when}\n{self.read_bootlog()}"
+
     def read_bootlog(self) -> str:
         """Return the last lines that this boot wrote."""
         lines = self._said.decode(errors="replace").splitlines()[-12:]

@@ -78,6 +78,11 @@ class RedisResource:
         """Tell whether the server runs."""
         return self.pid is not None
 
+    def death(self, when: str) -> str:
+        """Say how the server ended by itself; "" while it runs, or when it was killed on request."""
+        code = self._child.wait(0.0) if self._child else None
+        return "" if code is None else self._failure(f"ended {launch.ending(code)} {when}").message
+
     def start(self) -> Lease:
         """Start the server, wait until it answers, and return the lease. Raises ResourceError."""
         self._refuse_unreachable()

@@ -86,9 +86,8 @@ class Stack:
         return {name: pid for name, pid in found.items() if pid}
 
     def deaths(self, when: str) -> tuple[str, ...]:
-        """Say which service processes have ended by themselves, and how."""
-        found = (each.death(when) for each in self._running.values() if isinstance(each, ProcessResource))
-        return tuple(filter(None, found))
+        """Say which servers and processes have ended by themselves, and how."""
+        return tuple(filter(None, (each.death(when) for each in self._running.values())))
 
     def environment(self, service: Service, *, servers: bool = True) -> dict[str, str]:
         """Return the variables of a service's processes: allow-list, its own leases, its dependencies'.

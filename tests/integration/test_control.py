@@ -40,6 +40,9 @@ class Fake:
 
         return do
 
+    def death(self, when: str) -> str:
+        return f"died {when}" if self.sick else ""
+
     def wait_healthy(self, timeout: float) -> None:
         self.told.append(f"wait {timeout:g}")
         if self.sick:

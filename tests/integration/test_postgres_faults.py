@@ -100,6 +100,20 @@ def test_a_killed_server_keeps_what_was_acknowledged(started: Start, trail: Any)
     thread.join(5.0)
 
 
+def test_an_end_by_itself_is_a_death_and_one_on_request_is_none(started: Start) -> None:
+    server = started()
+    assert server.resource.death("now") == ""
+    server.resource.kill()
+    assert server.resource.death("now") == ""
+    server.resource.restart()
+    os.kill(server.resource.pid, signal.SIGINT)
+    assert eventually(lambda: not server.resource.alive())
+    text = server.resource.death("during the suite")
+    assert text.startswith(f"{server.resource.name}: PostgreSQL ")
+    assert " ended with exit code 0 during the suite\n" in text
+    assert "database system is shut down" in text
+
+
 def test_a_server_killed_by_somebody_can_be_started_again(started: Start) -> None:
     server = started()
     server.ask("CREATE TABLE t (x int)")

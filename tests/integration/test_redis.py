@@ -297,7 +297,10 @@ def test_a_server_that_dies_is_not_brought_back(make: Make, trail: Trail) -> Non
     with pytest.raises(ResourceError, match="ended with exit code -9"):
         server.wait_healthy(5)
     assert not server.alive()
+    assert "a/redis: " in server.death("now")
+    assert "ended by SIGKILL now" in server.death("now")
     server.stop()
+    assert server.death("now") == ""
     assert trail.names() == ["redis.started", "redis.stopped"]
 
 
