@@ -45,6 +45,14 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class External:
+    """A server that isn't noxlib's, used where a variable names it."""
+
+    variable: str
+    allow: tuple[str, ...]  # host[:port]/database, as noxlib.dsn reads it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Postgres:
     """One PostgreSQL server that the sessions of a service get."""
 
@@ -67,6 +75,7 @@ class Postgres:
     keep: str = "never"  # never | failed
     env: dict[str, str] = field(default_factory=dict)
     render: dict[str, str] = field(default_factory=dict)  # variable -> template of a configuration file
+    external: External | None = None
     migrations: tuple[str, ...] = ()  # globs of all that `migrate` and `seed` read; (): the whole service
 
 
@@ -286,6 +295,7 @@ class Outcome:
     outcome: str  # passed | failed | error | skipped | xfailed | xpassed
     seconds: float
     reason: str = ""
+    opens: tuple[str, ...] = ()  # the command lines that open what is kept of it: its databases
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ TABLES = (
     ("[services.NAME.install]", "Install", "install", ""),
     ("[services.NAME.coverage]", "Coverage", "coverage", ""),
     ("[services.NAME.postgres]", "Postgres", "postgres", ""),
+    ("[services.NAME.postgres.external]", "External", "", ""),
     ("[services.NAME.process]", "Process", "process", ""),
     ("[services.NAME.process.ready]", "Ready", "process.ready", ""),
     ("[services.NAME.types.TYPE]", "Suite", "suite", ""),
@@ -44,6 +45,7 @@ REMARKS = {
     " it is the first folder that exists of `src/NAME`, `NAME` and `src`, else the service's whole folder.",
     "Postgres": "Further servers of a service have a name: `[services.NAME.postgres.audit]`, with the same"
     " keys. `proxy` is refused as not available yet.",
+    "External": "See [the how-to page](../how-to/external-postgres.md).",
     "Ready": "A redirect counts as an answer too. `log` matches lines of the present start only. `command`"
     " runs where the process does, in its environment, until it ends with 0; each run may take 5 s.",
     "Suite": "`workers` counts for `unit` (`auto`: a worker for each core, at most eight, none beside other"

@@ -22,6 +22,8 @@ MOST_SERVICES = 500
 RESERVED = (*TEST_TYPES, "all-types", "coverage-report", "lint", "docs", "soak", "corpus")
 PLAIN = ""  # the key of [services.x.postgres] itself, among its sub-tables; no legal name
 
+# By the length of the key's path and its last part.
+_STAND_INS: dict[tuple[int, str | int], Any] = {(3, "path"): ".", (4, "command"): ["-"]}
 _NO_SERVICE = f"there is no service. Give {EXAMPLE}"
 _EXPECTED = {
     "string_type": "a string",
@@ -69,16 +71,16 @@ def _check_names(document: dict[str, Any], problems: Problems) -> None:
             problems.add([table], f"{len(named)} are more than the limit of {MOST_SERVICES}")
             problems.fail()
         for name in list(named):
-            if fault := _name_fault(name):
+            if fault := service_name_fault(name) if table == "services" else _name_fault(name):
                 problems.add([table, name], fault)
                 del named[name]
-    if isinstance(named := document.get("services"), dict):
-        for name in [name for name in named if name in RESERVED]:
-            problems.add(
-                ["services", name],
-                f'"{name}" is reserved: it is a session, a tag or a test type. Choose another name',
-            )
-            del named[name]
+
+
+def service_name_fault(name: str) -> str:
+    """Say why a service can't be called so, or return ""."""
+    if name in RESERVED:
+        return f'"{name}" is reserved: it is a session, a tag or a test type. Choose another name'
+    return _name_fault(name)
 
 
 def _name_fault(name: str) -> str:
@@ -103,7 +105,7 @@ def _split_postgres(document: dict[str, Any], problems: Problems) -> None:
             servers[PLAIN] = plain
         for key in (key for key in table if key not in plain):
             path = ["services", name, "postgres", key]
-            if near := get_close_matches(key, ("settings", "env"), 1, 0.75):
+            if near := get_close_matches(key, ("settings", "env", "external"), 1, 0.75):
                 problems.add(
                     path, f'unknown key. Did you mean "{near[0]}"? (Another server needs another name)'
                 )
@@ -194,10 +196,17 @@ def _hint(location: Path) -> Any:
 
 
 def _prune(document: dict[str, Any], detail: ErrorDetails) -> None:
-    """Leave out what a problem is about: a list as a whole, a table that lacks a key too."""
+    """Leave out what a problem is about: a list as a whole, a table that lacks a key too.
+
+    A service's path and a process' command have stand-ins, so that what else is wrong with them is
+    found at once.
+    """
     location = list(_location(detail))
+    stand_in = None
     if detail["type"] == "missing":
-        location.pop()
+        stand_in = _STAND_INS.get((len(location), location[-1]))
+        if stand_in is None:
+            location.pop()
     for index, part in enumerate(location):
         if isinstance(part, int):
             location = location[:index]
@@ -205,5 +214,7 @@ def _prune(document: dict[str, Any], detail: ErrorDetails) -> None:
     table: Any = document
     for part in location[:-1]:
         table = table.get(part, {})
-    if location:
+    if stand_in is not None:
+        table[location[-1]] = stand_in
+    elif location:
         table.pop(location[-1], None)

@@ -9,6 +9,8 @@ import datetime as dt
 import re
 from typing import Any
 
+from noxlib import dsn
+
 LONGEST = 86_400.0  # seconds: no time limit makes sense beyond a day
 OLDEST_PYTHON = 10  # of 3.x: what the pytest plugin runs on
 DURATION = r"^(?:[0-9.]+h)?(?:[0-9.]+m)?(?:[0-9.]+s)?(?:[0-9.]+ms)?(?:[0-9.]+us)?$"
@@ -125,6 +127,12 @@ def variable(value: str) -> str:
     """Read the name of an environment variable."""
     if not _VARIABLE.fullmatch(value):
         raise ValueError("is no name of an environment variable: letters, digits and _, no digit first")
+    return value
+
+
+def place(value: str) -> str:
+    """Read where an external server's databases may be made."""
+    dsn.place(value)
     return value
 
 

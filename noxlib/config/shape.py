@@ -114,6 +114,21 @@ class Coverage(TypedDict, total=False):
 
 
 @_strict
+class External(TypedDict, total=False):
+    """Use a server that is there, such as CI's service container, where a variable names it."""
+
+    variable: Required[Annotated[Variable, _says("The variable of nox's environment that holds its URL")]]
+    allow: Required[
+        Annotated[
+            list[Annotated[str, AfterValidator(q.place)]],
+            _says(
+                'Where databases may be made and dropped: "host/database", "host:port/database"', min_length=1
+            ),
+        ]
+    ]
+
+
+@_strict
 class Postgres(TypedDict, total=False):
     """A PostgreSQL server of the service's own."""
 
@@ -139,6 +154,7 @@ class Postgres(TypedDict, total=False):
         dict[Variable, Line],
         _says("Variable that names a file = template of that file, in the service's folder"),
     ]
+    external: Annotated[External, _says("A server that is there already, where a variable names it")]
     migrations: Annotated[
         list[Text], _says("Globs of all files that migrate and seed read; empty: all but the tests")
     ]

@@ -9,15 +9,15 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "noxlib"
 LAYERS: dict[str, int] = {
-    **dict.fromkeys(("", "errors", "model", "protocol", "redaction", "resp", "templates"), 0),
+    **dict.fromkeys(("", "errors", "model", "protocol", "redaction", "resp", "templates", "dsn"), 0),
     **dict.fromkeys(("files", "launch", "plan", "inputs", "records", "config", "coverage_config"), 1),
-    **dict.fromkeys(("coverage_data", "coverage_lines", "state"), 1),
-    **dict.fromkeys(("box", "session_environment", "migration_key"), 2),
+    **dict.fromkeys(("coverage_data", "coverage_lines", "state", "variables"), 1),
+    **dict.fromkeys(("box", "session_environment", "migration_key", "first_services"), 2),
     **dict.fromkeys(("environment", "resources", "suites", "gates", "report"), 3),
     **dict.fromkeys(
         ("supervisor", "suite_run", "run", "listing", "coverage_session", "standing", "standing_run"), 4
     ),
-    **dict.fromkeys(("sessions", "__main__", "testing"), 5),
+    **dict.fromkeys(("sessions", "__main__", "commands", "testing"), 5),
     "bootstrap": 2,
     "pytest_plugin": 1,
 }
