@@ -164,6 +164,9 @@ def _make(folder: Path, held: int) -> None:
     )
     python = str(_python_of(folder))
     pip = [outer, "-m", "pip", "--python", python] if outer else [python, "-m", "pip"]
+    # What a killed pip leaves there is wiped with the unfinished folder by the next start.
+    temporary = folder / "tmp"
+    temporary.mkdir()
     _run(
         [*pip, "install", "--quiet", "--require-hashes", "--no-deps", "-r", str(REQUIREMENTS)],
         held,
@@ -171,7 +174,9 @@ def _make(folder: Path, held: int) -> None:
             "the first start needs the package index: check the network, the proxy and pip's configuration"
             " (PIP_INDEX_URL for a mirror), then run the same command again"
         ),
+        temporary=temporary,
     )
+    shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _pip_owner(held: int) -> str:
@@ -186,14 +191,14 @@ def _pip_owner(held: int) -> str:
     return ""
 
 
-def _run(command: list[str], held: int, *, remedy: str) -> None:
-    code, output = _output(command, held)
+def _run(command: list[str], held: int, *, remedy: str, temporary: Path | None = None) -> None:
+    code, output = _output(command, held, temporary)
     if code:
         tail = "\n".join(f"    {line}" for line in output.rstrip().splitlines()[-15:])
         raise BootstrapError(f"`{' '.join(command)}` ended with exit code {code}\n{tail}", remedy=remedy)
 
 
-def _output(command: list[str], held: int) -> tuple[int, str]:
+def _output(command: list[str], held: int, temporary: Path | None = None) -> tuple[int, str]:
     """Run a command to its end; on an interrupt its whole process group is ended first.
 
     `launch.run` would do, but ending a tree takes psutil, one of the things that may be missing.
@@ -202,7 +207,8 @@ def _output(command: list[str], held: int) -> tuple[int, str]:
 
     chunks: list[bytes] = []
     env = {name: value for name, value in os.environ.items() if name not in _WITHHELD}
-    setting = launch.Setting(env={**env, **_FIXED}, sink=chunks.append, pass_fds=(held,))
+    private = {"TMPDIR": str(temporary)} if temporary else {}
+    setting = launch.Setting(env={**env, **_FIXED, **private}, sink=chunks.append, pass_fds=(held,))
     child = launch.start(command, setting)
     try:
         with _termination_interrupts():

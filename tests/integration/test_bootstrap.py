@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import signal
 import sys
@@ -12,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -176,6 +178,23 @@ def test_a_pip_from_here_is_used_and_where_none_is_new_enough_ensurepip_brings_o
     done = launch.run([str(python), "-c", "import nox_poetry"], launch.Setting(env={}, sink=lambda _: None))
     assert done.code == 0, done.output
     assert (here / "bin" / "pip").exists() == (oldest == (9999, 0))
+    assert not (here / "tmp").exists()
+
+
+def test_what_a_killed_pip_leaves_lies_in_the_folder_that_is_wiped(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    litter = "import os, tempfile; tempfile.mkdtemp(); print(tempfile.gettempdir(), flush=True); os.kill(os.getpid(), 9)"
+    monkeypatch.setattr(bootstrap, "_pip_owner", lambda _held: sys.executable)
+    run = bootstrap._run  # noqa: SLF001
+
+    def killed(command: list[str], held: int, **how: Any) -> None:
+        run([sys.executable, "-c", litter] if "install" in command else command, held, **how)
+
+    monkeypatch.setattr(bootstrap, "_run", killed)
+    with pytest.raises(BootstrapError, match=re.escape(f"{here}/tmp")):
+        bootstrap.prepared(here)
+    assert not here.exists()
 
 
 def test_a_failed_preparation_shows_the_command_and_leaves_nothing(here: Path) -> None:
