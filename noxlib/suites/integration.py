@@ -10,7 +10,7 @@ TOOLS = (*PYTEST, "pytest-xdist>=3.5", "pytest-recording>=0.13")
 def arguments(suite: Suite) -> list[str]:
     """Return replay-only cassettes; `network = "open"` may record new ones.
 
-    One worker unless asked for: until each worker has its own database, they would share one.
+    One worker unless asked for: more pay off in suites of many seconds, and each wants a database.
     """
     record = "none" if suite.settings.network == "closed" else "once"
     parallel = workers(suite) if suite.settings.workers != "auto" else []
