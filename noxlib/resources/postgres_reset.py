@@ -1,12 +1,12 @@
 """`isolation = "reset"`: hand a database out again when it provably is as its template made it.
 
-What is looked at once the last client has gone (27 kinds of change were tried, FACTS of 2026-11):
-the server's counters of inserted, updated and deleted rows of every relation, catalogs included, so
-that any DDL shows; the last values of sequences, which no counter knows; the database's own row and
-settings, prepared transactions and replication slots; and whether the counters were reset, as after a
-crash. They count what was rolled back, too: wrong in the safe direction. Only a superuser could
-switch them off, hence the role must have no such rights. A few small tables are put back; anything
-else makes the database a used one, to be dropped.
+What is looked at once the last client has gone (tests/integration/reset_changes.py has the kinds of
+change, docs/explanation/reset.md the reasons): the server's counters of inserted, updated and deleted
+rows of every relation, catalogs included, so that any DDL shows; the last values of sequences, which no
+counter knows; the database's own row and settings, prepared transactions and replication slots; and
+whether the counters were reset, as after a crash. They count what was rolled back, too: wrong in the
+safe direction. Only a superuser could switch them off, hence the role must have no such rights. A few
+small tables are put back; anything else makes the database a used one, to be dropped.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ SELECT c.oid, n.i, n.u, n.d FROM pg_class c,
 WHERE c.relkind IN ('r', 't', 'm') AND NOT c.relisshared AND n.i + n.u + n.d > 0
 """
 OWN = """
-SELECT concat_ws('|', d.datdba, d.datacl::text, d.datconnlimit, d.datistemplate, d.datallowconn,
-  d.dattablespace,
-  (SELECT string_agg(s::text, ',' ORDER BY s.setrole) FROM pg_db_role_setting s WHERE s.setdatabase = d.oid),
-  (SELECT string_agg(x.gid, ',') FROM pg_prepared_xacts x WHERE x.database = d.datname),
-  (SELECT string_agg(r.slot_name, ',') FROM pg_replication_slots r WHERE r.database = d.datname),
-  (SELECT string_agg(c.description, ',') FROM pg_shdescription c WHERE c.objoid = d.oid),
+SELECT ROW(to_jsonb(d) - ARRAY['oid', 'datname', 'datfrozenxid', 'datminmxid'],
+  (SELECT array_agg(ROW(s.setrole, s.setconfig)::text ORDER BY s.setrole)
+    FROM pg_db_role_setting s WHERE s.setdatabase = d.oid),
+  (SELECT array_agg(x.gid) FROM pg_prepared_xacts x WHERE x.database = d.datname),
+  (SELECT array_agg(r.slot_name) FROM pg_replication_slots r WHERE r.database = d.datname),
+  (SELECT array_agg(c.description) FROM pg_shdescription c WHERE c.objoid = d.oid),
   (SELECT b.stats_reset FROM pg_stat_database b WHERE b.datid = d.oid),
-  (SELECT w.stats_reset FROM pg_stat_bgwriter w))
+  (SELECT w.stats_reset FROM pg_stat_bgwriter w))::text
 FROM pg_database d WHERE d.datname = current_database()
 """
 TABLES_SQL = """
@@ -47,7 +47,9 @@ SELECT c.oid, c.reltoastrelid, format('%I.%I', n.nspname, c.relname),
     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND c.oid >= 16384
-  AND pg_relation_size(c.oid) <= :most
+  AND pg_relation_size(c.oid) + coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)), 0) <= :most
+  AND EXISTS (SELECT FROM pg_attribute a
+    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '')
   AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgenabled IN ('A', 'R'))
   AND NOT EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_enabled IN ('A', 'R'))
 """
@@ -55,8 +57,24 @@ SEQUENCES = """
 SELECT format('%I.%I', n.nspname, c.relname)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'S' ORDER BY c.oid
 """
-ROLE = "SELECT rolsuper, rolcreaterole, rolcreatedb, rolreplication FROM pg_roles WHERE rolname = :role"
+ROLES = """
+SELECT r.rolname, r.rolsuper, r.rolcreaterole, r.rolcreatedb, r.rolreplication FROM pg_roles r
+WHERE pg_has_role(:role, r.oid, 'MEMBER') ORDER BY r.rolname <> :role, r.rolname
+"""
 RIGHTS = ("SUPERUSER", "CREATEROLE", "CREATEDB", "REPLICATION")
+FAR = {"pg_execute_server_program", "pg_write_server_files", "pg_create_subscription"}
+UNCOUNTED = """
+SELECT current_setting('track_counts') <> 'on' OR has_parameter_privilege(:role, 'track_counts', 'SET')
+  OR EXISTS (SELECT FROM (SELECT unnest(setconfig) FROM pg_db_role_setting
+      UNION ALL SELECT unnest(proconfig) FROM pg_proc) s (setting)
+    WHERE setting ~* '^track_counts=' AND lower(setting) <> 'track_counts=on')
+"""
+# Whatever the database's settings say: names mean the catalog's, and values survive being written and read.
+PLAIN = """
+SET search_path = pg_catalog; SET default_transaction_read_only = off; SET statement_timeout = 0;
+SET extra_float_digits = 3; SET datestyle = 'ISO'; SET intervalstyle = 'postgres';
+SET array_nulls = on; SET xmloption = 'content'
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +113,8 @@ class Resetter:
                 f'{self._place}.isolation: "reset" needs PostgreSQL {SINCE[0]} or newer',
                 remedy='set version = ">=15", or use "clone"',
             )
-        rights = connection.run(ROLE, role=self._role)[0]
-        if any(rights):
-            held = ", ".join(name for name, right in zip(RIGHTS, rights, strict=True) if right)
-            raise ResourceError(
-                f'{self._place}.isolation: "reset" needs a role that reaches no further than its database, '
-                f"and {self._role} has {held}",
-                remedy='give the service a role of its own, such as role = "app", or use "clone"',
-            )
+        self._refuse(connection)
+        connection.execute_simple(PLAIN)
         self._sequences = [name for (name,) in connection.run(SEQUENCES)]
         self._values = self._sequence_values(connection)
         self._own = self._own_state(connection)
@@ -112,7 +124,8 @@ class Resetter:
             self._tables[oid] = _Table(name, columns, toast, stream.getvalue())
 
     def reset(self, connection: Any, name: str) -> bool:
-        """Bring a database back that nobody is connected to; False when it is beyond that."""
+        """Bring a database back that nobody else can connect to; False when it is beyond that."""
+        connection.execute_simple(PLAIN)
         seen = self._seen.setdefault(name, _Seen())
         if seen.resets >= RESETS or self._own_state(connection) != self._own:
             return False
@@ -127,9 +140,32 @@ class Resetter:
             seen.resets += 1
         return True
 
+    def rename(self, name: str, new: str) -> None:
+        """Know a database by its new name."""
+        self._seen[new] = self._seen.pop(name, _Seen())
+
     def forget(self, name: str) -> None:
         """Drop what is known of a database that is gone."""
         self._seen.pop(name, None)
+
+    def _refuse(self, connection: Any) -> None:
+        """Refuse a role whose doings the counters don't show, or not all of them."""
+        for name, *rights in connection.run(ROLES, role=self._role):
+            held = [right for right, has in zip(RIGHTS, rights, strict=True) if has]
+            held += [name] if name in FAR else []
+            if held:
+                through = "" if name in {self._role, *FAR} else f" as a member of {name}"
+                raise ResourceError(
+                    f'{self._place}.isolation: "reset" needs a role that reaches no further than its '
+                    f"database, and {self._role} has {', '.join(held)}{through}",
+                    remedy='give the service a role of its own, such as role = "app", or use "clone"',
+                )
+        if connection.run(UNCOUNTED, role=self._role)[0][0]:
+            raise ResourceError(
+                f'{self._place}.isolation: "reset" needs the server\'s counters, and track_counts is off or '
+                f"{self._role} may set it",
+                remedy='leave track_counts alone in settings, init_sql and migrations, or use "clone"',
+            )
 
     def _can_put_back(
         self, touched: set[int], counters: dict[int, tuple[int, int, int]], seen: _Seen
