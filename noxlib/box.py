@@ -187,7 +187,7 @@ def _private_memory(visible: Sequence[Path]) -> Path:
     if not SHM.is_dir() or any(each.resolve().is_relative_to(SHM) for each in visible):
         place = cache_folder() / "box"
         place.mkdir(parents=True, exist_ok=True)
-    size = os.environ.get("NOXLIB_TMPFS_SIZE", "50%")
+    size = os.environ.get("NOXLIB_TMPFS_SIZE") or "50%"
     done = launch.run(
         ["mount", "-t", "tmpfs", "-o", f"size={size},mode=1777", "noxlib", str(place)], timeout=10
     )

@@ -88,10 +88,10 @@ class GateError(NoxlibError):
 
 
 class RecordError(NoxlibError):
-    """The state folder can't be read or written: a full disk, a foreign owner, a broken file."""
+    """A folder of noxlib's can't be read or written: a full disk, a foreign owner, a broken file."""
 
     exit_code = 19
-    title = "record"
+    title = "disk"
 
 
 class BootstrapError(NoxlibError):
@@ -109,7 +109,7 @@ class ProtocolError(NoxlibError):
 
 
 class UsageError(NoxlibError):
-    """A command line that can't be understood."""
+    """A command line, or a variable of noxlib's, that can't be understood."""
 
     exit_code = 2
     title = "usage"

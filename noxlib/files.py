@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import tempfile
@@ -65,18 +66,26 @@ def cache_folder() -> Path:
     """Return the machine's cache of server binaries and database templates.
 
     `NOXLIB_CACHE`, else /var/cache/noxlib for root (an unprivileged server user must be able to
-    reach it), else the user's cache folder.
+    reach it), else the user's cache folder. Raises RecordError for a user who has none.
     """
     if chosen := os.environ.get("NOXLIB_CACHE"):
         return Path(chosen)
     if os.geteuid() == 0:
         return Path("/var/cache/noxlib")
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    try:
+        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    except RuntimeError:
+        raise RecordError(
+            f"the user {os.geteuid()} has no home folder, and so no cache folder",
+            remedy="set NOXLIB_CACHE to a folder of its own",
+        ) from None
     return Path(base) / "noxlib"
 
 
 def _unwritable(path: Path, error: OSError) -> RecordError:
-    return RecordError(
-        f"{path}: can't be written: {error.strerror}",
-        remedy="free some space on that disk, or make the folder yours",
-    )
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    remedy = "free some space on that disk" if full else "make it a folder that is yours"
+    with contextlib.suppress(RecordError):
+        if path.is_relative_to(cache_folder()):
+            remedy += ", or set NOXLIB_CACHE to another one"
+    return RecordError(f"{path}: can't be written: {error.strerror}", remedy=remedy)

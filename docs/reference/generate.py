@@ -1,4 +1,4 @@
-"""Write the reference pages that are made from the code: services-toml.md and exit-codes.md.
+"""Write the reference pages that are made from the code: services.toml, exit codes, variables.
 
 `python docs/reference/generate.py`, with a Python that has what noxlib needs.
 """
@@ -15,12 +15,13 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))
 
-from noxlib import config, errors, templates  # noqa: E402  from this checkout
+from noxlib import config, errors, templates, variables  # noqa: E402  from this checkout
 from noxlib.config.building import DEFAULTS  # noqa: E402
 from noxlib.config.file import toml  # noqa: E402
 
 COMMAND = "python docs/reference/generate.py"
-NOTE = f"<!-- Made by `{COMMAND}`. Change noxlib/config/shape.py, defaults.toml or errors.py, not this. -->\n"
+SOURCES = "noxlib/config/shape.py, defaults.toml, errors.py or variables.py"
+NOTE = f"<!-- Made by `{COMMAND}`. Change {SOURCES}, not this. -->\n"
 
 # heading, definition in the schema, table of defaults.toml, definition whose keys were listed already
 TABLES = (
@@ -73,9 +74,23 @@ services.toml, and for `python -m noxlib`, the class is the exit code.
 """
 
 
+KINDS = {
+    "user": """# Environment variables
+
+A session, and each command of `python -m noxlib` but `doctor`, refuses a value that it can't
+understand; an empty value counts as none. A name that isn't listed here is a warning.""",
+    "internal": "Set by noxlib, for what runs in a session or for itself:",
+    "test": "Read by noxlib's own tests:",
+}
+
+
 def pages() -> dict[str, str]:
     """Return the text of each page by its name."""
-    return {"services-toml.md": NOTE + services_toml(), "exit-codes.md": NOTE + exit_codes()}
+    return {
+        "services-toml.md": NOTE + services_toml(),
+        "exit-codes.md": NOTE + exit_codes(),
+        "environment-variables.md": NOTE + environment_variables(),
+    }
 
 
 def services_toml() -> str:
@@ -107,6 +122,16 @@ def exit_codes() -> str:
         for each in sorted(classes, key=lambda each: each.exit_code)
     ]
     return CODES + "\n".join([*rows, ""])
+
+
+def environment_variables() -> str:
+    """List the variables by who sets them."""
+    parts = []
+    for kind, heading in KINDS.items():
+        rows = sorted((name, each.does) for name, each in variables.VARIABLES.items() if each.kind == kind)
+        lines = [heading, "", "| variable | does |", "|---|---|"]
+        parts.append("\n".join([*lines, *(f"| `{name}` | {does} |" for name, does in rows), ""]))
+    return "\n".join(parts)
 
 
 def _table(built_in: dict[str, Any], name: str) -> dict[str, Any]:

@@ -173,3 +173,29 @@ def test_the_cache_folder_is_the_machines_for_root_and_the_users_for_others(
     monkeypatch.setattr("os.geteuid", lambda: uid)
 
     assert cache_folder() == Path(expected)
+
+
+def test_a_cache_that_cannot_be_written_names_the_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("NOXLIB_CACHE", str(tmp_path / "file"))
+    with pytest.raises(RecordError) as caught, locked(tmp_path / "file/machine.lock"):
+        pass
+    assert caught.value.remedy == "make it a folder that is yours, or set NOXLIB_CACHE to another one"
+    with pytest.raises(RecordError) as caught:
+        write_whole(tmp_path / "file2" / ("x" * 300), "")
+    assert caught.value.remedy == "make it a folder that is yours"
+
+
+def test_a_user_without_a_home_is_told_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NOXLIB_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    monkeypatch.setattr(os, "getuid", lambda: 4711)
+    with pytest.raises(RecordError, match="the user 4711 has no home folder") as caught:
+        cache_folder()
+    assert "NOXLIB_CACHE" in caught.value.remedy
+    (tmp_path / "file").touch()
+    with pytest.raises(RecordError, match="can't be written"):
+        write_whole(tmp_path / "file" / "x", "")
