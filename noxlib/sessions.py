@@ -95,11 +95,13 @@ def _stand(session: nox.Session, *, path: Path, name: str) -> None:
 def _order(
     session: nox.Session, path: Path, name: str, plans: Callable[[Platform], tuple[SessionPlan, ...]]
 ) -> RunOrder:
-    from noxlib import config, run  # noqa: PLC0415
+    from noxlib import config, run, variables  # noqa: PLC0415
     from noxlib.records import State  # noqa: PLC0415
 
+    variables.check(os.environ, session.warn)
     platform = config.load(path, State.find(path.parent).cache)
     plan = next(each for each in plans(platform) if each.name == name)
+    config.refuse_absent(path, platform, plan, posargs=bool(session.posargs))
     return run.RunOrder(
         platform=platform,
         plan=replace(plan, python=forced, name=f"{name}-{forced}") if (forced := _forced(session)) else plan,

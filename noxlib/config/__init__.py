@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from noxlib.config import disk, file, store
+from noxlib import plan
+from noxlib.config import disk, file, present, store
 from noxlib.config.coming import Coming, not_available
-from noxlib.model import Platform
+from noxlib.model import TEST_TYPES, Platform, SessionPlan
 
 if TYPE_CHECKING:
     from noxlib.config.problems import Problems
 
-__all__ = ["Coming", "load", "not_available", "schema"]
+__all__ = ["Coming", "inspect", "is_legal_name", "load", "not_available", "refuse_absent", "schema"]
+
+_RESOURCES = frozenset({"postgres", "redis", "process"})
 
 
 def load(path: Path, cache: Path | None = None) -> Platform:
@@ -34,12 +39,47 @@ def load(path: Path, cache: Path | None = None) -> Platform:
             store.keep(kept, platform)
     faults: list[disk.Fault] = []
     settled = disk.settle(platform, path.parent, faults)
-    if faults:
-        problems = _problems(path, data)
-        for fault in faults:
-            problems.add(*fault)
+    _refuse(path, data, faults)
+    return settled
+
+
+def inspect(path: Path, more: Callable[[Platform], Iterable[disk.Fault]] = lambda _: ()) -> Platform:
+    """Read and validate services.toml, and look for all that its sessions will look for.
+
+    `more` finds further faults of the services whose folders exist. Raises ConfigError as `load`.
+    """
+    data = file.read(path)
+    problems = _problems(path, data)
+    platform, settled = _read(path, problems)
+    services = {name: each for name, each in platform.services.items() if (path.parent / each.path).is_dir()}
+    there = replace(settled, services={name: settled.services[name] for name in services})
+    for fault in (*_absent(there, path.parent), *more(there)):
+        problems.add(*_placed(fault, problems))
+    if problems.found:
         problems.fail()
     return settled
+
+
+def refuse_absent(path: Path, platform: Platform, session: SessionPlan, *, posargs: bool = False) -> None:
+    """Look for what one session will look for; with `posargs` not for its tests, which they may name.
+
+    Raises ConfigError with the lines that `inspect` would have.
+    """
+    root, service = path.parent, platform.services[session.service]
+    faults: list[disk.Fault] = []
+    for each in plan.started_services(platform, service, session.type):
+        kinds = plan.needs(each, session.type) if each is service else _RESOURCES
+        faults += [*present.of_service(each, root), *present.of_resources(each, root, kinds)]
+    if session.type in service.types:
+        faults += present.of_suite(service, root, session.type, paths=not posargs)
+    _refuse(path, file.read(path), faults)
+
+
+def is_legal_name(name: str) -> bool:
+    """Tell whether a service may be called so."""
+    from noxlib.config.faults import service_name_fault  # noqa: PLC0415  imports pydantic
+
+    return not service_name_fault(name)
 
 
 def schema() -> dict[str, Any]:
@@ -50,19 +90,57 @@ def schema() -> dict[str, Any]:
 
 
 def _validated(path: Path, data: bytes) -> Platform:
+    problems = _problems(path, data)
+    platform, _ = _read(path, problems)
+    if problems.found:
+        problems.fail()
+    return platform
+
+
+def _read(path: Path, problems: Problems) -> tuple[Platform, Platform]:
+    """Return the platform as written and as settled; what is wrong is noted, and left out of both."""
     from noxlib.config import building, faults, rules, syntax  # noqa: PLC0415  imports pydantic
 
-    problems = _problems(path, data)
     document = syntax.parse(problems.source)
     platform = building.build(faults.checked(document, problems))
     rules.check(document, platform, problems)
-    if problems.found:
-        missing: list[disk.Fault] = []
-        disk.settle(platform, path.parent, missing)
-        for fault in missing:
-            problems.add(*fault)
+    homeless = {name for name in platform.services if "path" not in document["services"][name]}
+    kept = {name: each for name, each in platform.services.items() if name not in homeless}
+    platform = replace(platform, services=kept)
+    missing: list[disk.Fault] = []
+    settled = disk.settle(platform, path.parent, missing)
+    for fault in missing:
+        problems.add(*fault)
+    return platform, settled
+
+
+def _absent(platform: Platform, root: Path) -> Iterator[disk.Fault]:
+    for service in platform.services.values():
+        yield from present.of_service(service, root)
+        yield from present.of_resources(service, root, _RESOURCES)
+        for kind, suite in service.types.items():
+            if suite.enabled:
+                yield from present.of_suite(service, root, kind)
+
+
+def _refuse(path: Path, data: bytes, faults: list[disk.Fault]) -> None:
+    if faults:
+        problems = _problems(path, data)
+        for fault in faults:
+            problems.add(*_placed(fault, problems))
         problems.fail()
-    return platform
+
+
+def _placed(fault: disk.Fault, problems: Problems) -> disk.Fault:
+    """Move a fault of an inherited value to where it was written."""
+    from noxlib.config import rules, syntax  # noqa: PLC0415  imports pydantic
+
+    (_, service, *keys), text = fault
+    names = [key for key in keys if isinstance(key, str)]
+    if not names or names[-1] in TEST_TYPES:
+        return fault
+    rest = keys[len(names) :]  # an index into a list, if anything
+    return [*rules.place(syntax.parse(problems.source), str(service), *names), *rest], text
 
 
 def _problems(path: Path, data: bytes) -> Problems:

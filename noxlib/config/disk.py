@@ -31,7 +31,7 @@ def _settled(service: Service, root: Path, faults: list[Fault]) -> Service:
         return service
     for index, source in enumerate(service.source):
         if not isdir(folder / source):
-            fault = f"{source}: no such folder in {service.path}. Give folders relative to the service's"
+            fault = f'{source}: no such folder in "{service.path}". Give folders relative to the service\'s'
             faults.append((["services", service.name, "source", index], fault))
     return service if service.source else replace(service, source=(_source(service.name, folder),))
 

@@ -107,7 +107,7 @@ def _check_scenarios(document: Table, platform: Platform, note: Note) -> None:
 
 
 def _check_pythons(document: Table, service: Service, note: Note) -> None:
-    path = _place(document, service.name, "pythons")
+    path = place(document, service.name, "pythons")
     for version in sorted({version for version in service.pythons if service.pythons.count(version) > 1}):
         note(path, f'"{version}" is named twice')
 
@@ -152,15 +152,15 @@ def _check_types(document: Table, service: Service, note: Note) -> None:
 
 def _check_suite(document: Table, service: Service, kind: str, suite: SuiteSettings, note: Note) -> None:
     for key in ("args", "command"):
-        path = _place(document, service.name, "types", kind, key)
+        path = place(document, service.name, "types", kind, key)
         _check_templates(path, getattr(suite, key), templates.COMMAND, note)
     written = document["services"][service.name]
     for index, resource in enumerate(suite.needs or ()):
         if resource not in written:
-            path = [*_place(document, service.name, "types", kind, "needs"), index]
+            path = [*place(document, service.name, "types", kind, "needs"), index]
             note(path, f'"{service.name}" has no {resource}. Add [services.{service.name}.{resource}]')
     for pattern, ceilings in suite.thresholds.items() if kind == "performance" else ():
-        path = _place(document, service.name, "types", kind, "thresholds", pattern)
+        path = place(document, service.name, "types", kind, "thresholds", pattern)
         if not ceilings and not _written(document, path):
             note(path, "sets no ceiling. Give one of min, median, mean, max")
 
@@ -174,7 +174,7 @@ def _check_templates(
             note([*path, key], fault)
 
 
-def _place(document: Table, service: str, *keys: str) -> list[str | int]:
+def place(document: Table, service: str, *keys: str) -> list[str | int]:
     """Return where a merged value was written: the service's own table, or the one below it."""
     own: list[str | int] = ["services", service, *keys]
     shared: list[list[str | int]] = [["defaults", *keys], ["platform", *keys]]

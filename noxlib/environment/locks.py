@@ -63,7 +63,7 @@ def _named(order: Order, name: str, kinds: tuple[str, ...]) -> Lock:
         )
     if not path.is_file():
         raise EnvironmentBuildError(
-            f"{place}.lock: {name} doesn't exist in {order.service.path}",
+            f'{place}.lock: {name} doesn\'t exist in "{order.service.path}"',
             remedy=f"run `{REMAKE[kind].format(name=name)}` in {order.service.path}, or name another file",
         )
     return Lock(path=path, kind=kind)
@@ -92,6 +92,7 @@ def _missing(order: Order, kinds: tuple[str, ...]) -> EnvironmentBuildError:
     commands = [REMAKE[kind].format(name=REQUIREMENT_NAMES[0]) for kind in kinds]
     either = " or ".join(f"`{command}`" for command in commands)
     return EnvironmentBuildError(
-        f"service {order.service.name}: no lock file in {order.service.path}. Looked for {', '.join(names)}",
+        f'service {order.service.name}: no lock file in "{order.service.path}". Looked for '
+        + ", ".join(names),
         remedy=f"run {either} there and commit the file",
     )

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from noxlib import bootstrap, launch
+from noxlib import __version__, bootstrap, launch
 from noxlib.environment.python import running
 from noxlib.environment.wheel import assemble
 from noxlib.errors import BootstrapError
@@ -131,6 +131,22 @@ def test_a_nox_from_elsewhere_becomes_the_prepared_one(repository: Repository, t
     assert done.code == 0, done.output
     assert f"loaded by {repository.bootstraps()[0]}" in done.output
     assert done.output.count("loaded by") == 1
+
+
+def test_a_command_of_the_checkout_prepares_what_a_bare_virtualenv_lacks(
+    repository: Repository, tmp_path: Path
+) -> None:
+    bare = tmp_path / "bare"
+    made = launch.run([running().path, "-m", "venv", "--without-pip", str(bare)])
+    assert made.code == 0
+    setting = launch.Setting(cwd=repository.folder, env=repository.env, sink=lambda _: None)
+    done = launch.run([str(bare / "bin/python"), "-m", "noxlib", "--version"], setting)
+    assert done.code == 0, done.output
+    (folder,) = repository.bootstraps()
+    assert done.output.splitlines() == [
+        f"noxlib: preparing .nox/{folder.name} once (about 30 s)",
+        __version__,
+    ]
 
 
 def test_of_two_starts_at_once_one_prepares(repository: Repository) -> None:

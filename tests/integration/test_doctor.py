@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from noxlib.__main__ import main
+from noxlib.commands import main
 
 
 def test_doctor_says_what_this_machine_offers(capsys: pytest.CaptureFixture[str]) -> None:

@@ -114,6 +114,54 @@ def test_a_prepared_interpreter_that_lost_something_does_not_start_itself_for_ev
     assert not (folder / bootstrap.STAMP).exists()
 
 
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["/checkout/noxlib/__main__.py", "check", "a.toml"])
+    monkeypatch.setattr(bootstrap, "prepared", lambda folder: folder / "bin/python")
+
+
+@pytest.mark.usefixtures("command")
+def test_a_command_with_everything_there_goes_on(noxfile: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lacking(monkeypatch)
+    bootstrap.ensure_command(noxfile.parent)
+
+
+@pytest.mark.usefixtures("command")
+def test_a_command_of_a_checkout_becomes_that_of_the_prepared_interpreter(
+    noxfile: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lacking(monkeypatch, "pydantic")
+    with pytest.raises(Became) as caught:
+        bootstrap.ensure_command(noxfile.parent)
+    program, arguments = caught.value.args
+    assert Path(program).is_relative_to(noxfile.parent / ".nox")
+    assert arguments == [program, "-m", "noxlib", "check", "a.toml"]
+
+
+@pytest.mark.usefixtures("command")
+def test_a_command_of_an_installation_without_its_dependencies_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lacking(monkeypatch, "pydantic", "nox")
+    with pytest.raises(SystemExit) as caught:
+        bootstrap.ensure_command(tmp_path)
+    assert caught.value.code == BootstrapError.exit_code
+    said = capsys.readouterr().err
+    assert f"{sys.executable} lacks pydantic, nox" in said
+    assert "-m pip install noxlib" in said
+
+
+@pytest.mark.usefixtures("command")
+def test_an_old_python_hands_a_command_over(
+    tmp_path: Path, old: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer = old("bin/python3.13")
+    monkeypatch.setattr(sys, "argv", ["__main__.py", "check"])
+    with pytest.raises(Became) as caught:
+        bootstrap.ensure_command(tmp_path)
+    assert caught.value.args == (str(newer), [str(newer), "-m", "noxlib", "check"])
+
+
 def test_an_interrupt_is_one_line_and_130(
     noxfile: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -194,7 +242,7 @@ def test_an_old_python_alone_says_what_is_needed(
 def test_the_bootstrap_reads_as_python_3_8() -> None:
     import ast  # noqa: PLC0415  for this one test
 
-    for name in ("__init__", "errors", "bootstrap"):
+    for name in ("__init__", "__main__", "errors", "bootstrap"):
         ast.parse((REPOSITORY / "noxlib" / f"{name}.py").read_text(encoding="utf-8"), feature_version=(3, 8))
 
 

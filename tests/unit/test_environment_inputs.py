@@ -88,7 +88,7 @@ def test_a_named_lock_is_taken(tmp_path: Path) -> None:
 
 
 def test_a_named_lock_that_is_absent_says_how_to_make_it(tmp_path: Path) -> None:
-    with pytest.raises(EnvironmentBuildError, match=r"deps\.txt doesn't exist in alpha\n.*-o deps\.txt"):
+    with pytest.raises(EnvironmentBuildError, match=r"deps\.txt doesn't exist in .alpha.\n.*-o deps\.txt"):
         find_lock(order(tmp_path, Install(lock="deps.txt")))
 
 
