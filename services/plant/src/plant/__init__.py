@@ -1,0 +1,1 @@
+"""The staff of a works, with semantic search and an audit trail."""
