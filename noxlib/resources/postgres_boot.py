@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from noxlib.errors import NoxlibError, ResourceError
+from noxlib.resources import postgres_refusal
 from noxlib.resources.postgres_archive import BrokenArchiveError
 from noxlib.resources.postgres_order import PostgresOrder
 from noxlib.resources.postgres_server import BootError, PortTakenError, Server, ServerOrder
@@ -16,7 +17,17 @@ PORT_TRIES = 10
 
 
 def boot(order: PostgresOrder, auth: str, template: Callable[[], Path]) -> Server:
-    """Return a running server over a clone; a template that turns out broken is built once more."""
+    """Return a running server over a clone; a template that turns out broken is built once more.
+
+    Raises ResourceError, by the key of services.toml where a setting or the locale is to blame.
+    """
+    try:
+        return _boot(order, auth, template)
+    except ResourceError as error:
+        raise postgres_refusal.placed(order, error) from error
+
+
+def _boot(order: PostgresOrder, auth: str, template: Callable[[], Path]) -> Server:
     archive = template()
     found = archive.stat()
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import threading
 import time
@@ -218,3 +219,34 @@ def test_a_foreign_segment_with_the_same_id_is_left_alone(started: Start, tmp_pa
     (tmp_path / "postmaster.pid").write_text("\n".join(lines))
     postgres_remains.remove(tmp_path)
     assert str(segment) in segments()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            {"settings": {"jit": "off", "max_conections": "50"}},
+            r"^services.toml: services\.a\.postgres\.settings\.max_conections: PostgreSQL \S+ has no such setting(?s:.*)did you mean max_connections\?",
+        ),
+        (
+            {"settings": {"jit": "off", "shared_buffers": "lots"}},
+            r'settings\.shared_buffers: PostgreSQL refuses "lots"(?s:.*)to fix it: correct the value',
+        ),
+        (
+            {"settings": {"max_connections": "5", "superuser_reserved_connections": "9"}},
+            r'settings\.superuser_reserved_connections: PostgreSQL refuses "9"',
+        ),
+        (
+            {"locale": "xx_YY"},
+            r'postgres\.locale: "xx_YY" is no locale of this machine for UTF-8(?s:.*)to fix it: name one',
+        ),
+    ],
+)
+@pytest.mark.parametrize("migrated", [False, True])
+def test_a_setting_that_the_server_refuses_is_named_by_its_key(
+    started: Start, given: dict[str, Any], said: str, *, migrated: bool
+) -> None:
+    with pytest.raises(ResourceError) as caught:
+        started(**given, **({"migrate": ("true",)} if migrated else {}))
+    assert re.search(said, str(caught.value)), str(caught.value)
+    assert str(caught.value).count("services.toml") == 1
