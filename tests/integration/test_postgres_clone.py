@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -86,14 +87,26 @@ def test_a_broken_template_is_built_again(
         elif damage == "cut":
             os.truncate(archive, 5_000_000)
         else:
-            (cache / archive.stem).mkdir()
-            postgres_archive.pack(cache / archive.stem, archive)
+            tarfile.open(archive, "w").close()
     trail.clear()
     assert started(cache=cache).ask("SELECT 1") == 1
     assert [layer for layer, _ in built(trail)] == layers
     trail.clear()
     assert started(cache=cache).ask("SELECT 1") == 1
     assert built(trail) == []
+
+
+def test_a_template_holds_the_wal_of_its_last_checkpoint_alone(
+    started: Start, cache: Path, trail: Any
+) -> None:
+    server = started(cache=cache, migrate=("psql", "-qc", "CREATE TABLE t AS SELECT generate_series(1, 99999)"))
+    for archive in archives(cache, trail).values():
+        with tarfile.open(archive) as tar:
+            assert 1 <= len([name for name in tar.getnames() if name.startswith("./pg_wal/0")]) <= 2
+    server.ask("INSERT INTO t SELECT generate_series(1, 99999)")
+    server.resource.kill()
+    server.resource.restart()
+    assert server.ask("SELECT count(*) FROM t") == 2 * 99999
 
 
 def test_a_template_that_unpacks_and_doesnt_boot_is_built_again(
