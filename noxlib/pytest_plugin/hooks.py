@@ -9,7 +9,7 @@ import pytest
 
 from noxlib.errors import ProtocolError
 from noxlib.model import SessionFile
-from noxlib.pytest_plugin import databases, fixtures, guard, properties, session, workers
+from noxlib.pytest_plugin import benchmarks, databases, fixtures, guard, properties, session, workers
 from noxlib.pytest_plugin.outcomes import Outcomes
 
 
@@ -36,6 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not session.take(config):
         del config.stash[session.SESSION]
         return
+    benchmarks.keep_out(config)
     config.pluginmanager.register(fixtures, "noxlib-fixtures")
     config.pluginmanager.register(Header(found), "noxlib-header")
     config.pluginmanager.register(databases.Reports(found), "noxlib-databases")
