@@ -7,7 +7,6 @@ password may be in it.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -22,6 +21,8 @@ _DATABASE = re.compile(r"[A-Za-z0-9_.-]{1,63}")
 _PLACE = re.compile(rf"({_HOST})(?::([0-9]{{1,5}}|\*))?/([A-Za-z0-9_.*-]{{1,63}})")
 _HARMLESS = {"sslmode": ("disable", "allow", "prefer"), "connect_timeout": None, "application_name": None}
 _MOST_PORT = 65535
+_WORDS = ("postgres", "postgresql", "password", "secret")
+_LEAST = 6  # characters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,21 @@ class Dsn:
         """The address as a person may see it."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}/{self.database}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExternalServer:
+    """A PostgreSQL server outside of the box that a session makes its databases on."""
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    database: str  # where noxlib itself connects to
+    superuser: bool
+    secrets: tuple[str, ...] = field(repr=False)  # what no log may show
+    prefix: str = ""  # of the names of all that the session makes there
+    channel: int = -1  # the file descriptor over which the box gets its connections
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,9 +116,17 @@ def admitted(dsn: Dsn, places: Iterable[str]) -> bool:
     return any(place(each).admits(dsn) for each in places)
 
 
+def is_secret(dsn: Dsn) -> bool:
+    """Tell whether the password hides anything; "postgres" can't be struck out of every log."""
+    plain = {dsn.user, dsn.host, dsn.database, *_WORDS}
+    return len(dsn.password) >= _LEAST and dsn.password.lower() not in plain
+
+
 def secrets(text: str, dsn: Dsn) -> tuple[str, ...]:
     """Return every form in which the password could be written."""
-    return tuple({text, dsn.password, quote(dsn.password, safe="")} - {""})
+    escaped = quote(dsn.password, safe="")
+    alone = {dsn.password, escaped} if is_secret(dsn) else set()
+    return tuple({text, f":{dsn.password}@", f":{escaped}@", *alone})
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -119,6 +143,8 @@ def _address(text: str) -> tuple[str, int]:
 def _host(text: str) -> str:
     if not text.startswith("["):
         return text.lower()
+    import ipaddress  # noqa: PLC0415  the test process pays for this module, too
+
     try:
         return ipaddress.IPv6Address(text[1:-1]).compressed
     except ValueError:

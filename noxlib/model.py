@@ -236,6 +236,7 @@ class Work:
     redis: dict[str, Binaries] = field(default_factory=dict)  # by "<service>/redis"
     migration_keys: dict[str, str] = field(default_factory=dict)  # as above; "" where nothing is migrated
     opened: dict[str, str] = field(default_factory=dict)  # as above -> the cluster that an earlier run kept
+    external: dict[str, Any] = field(default_factory=dict)  # as above -> noxlib.dsn.ExternalServer
     tools: dict[str, str] = field(default_factory=dict)  # "locust" -> absolute path
     posargs: tuple[str, ...] = ()
     parallel: bool = False  # other sessions run beside this one
@@ -316,7 +317,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One judgement of a gate. `details` are further lines: place, remedy."""
+    """One judgement of a gate. `details` are further lines: place, remedy; where it passed, warnings."""
 
     gate: str
     passed: bool

@@ -30,6 +30,18 @@ def base(outside: Mapping[str, str], box: Box, service: Service, virtualenv: Pat
     }
 
 
+def supervisor(outside: Mapping[str, str], services: Iterable[Service]) -> dict[str, str]:
+    """Return what the supervisor gets: what is in the box can read it, so no address and no secret."""
+    passed = {name for each in services for name in each.pass_env}
+    return {
+        name: value
+        for name, value in outside.items()
+        if name in passed
+        or name.startswith("NOXLIB_")
+        or not (name.startswith("PG") or any(word in name.upper() for word in SECRET_WORDS))
+    }
+
+
 def secrets(outside: Mapping[str, str], names: Iterable[str]) -> list[str]:
     """Return the values among the passed variables that their names tell are secret."""
     return [

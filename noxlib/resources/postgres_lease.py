@@ -11,6 +11,7 @@ from noxlib.errors import ResourceError
 from noxlib.files import write_whole
 from noxlib.model import Address, Lease
 from noxlib.resources import postgres_sql
+from noxlib.resources.postgres_endpoint import Endpoint
 from noxlib.resources.postgres_order import PostgresOrder
 from noxlib.resources.postgres_server import Server
 from noxlib.templates import fill
@@ -59,11 +60,11 @@ def set_password(order: PostgresOrder, server: Server, access: Access) -> None:
         postgres_sql.execute(connection, f"ALTER ROLE {role} PASSWORD '{kept}'", f"{order.place}.auth")
 
 
-def lease(order: PostgresOrder, server: Server, access: Access, database: str = "") -> Lease:
+def lease(order: PostgresOrder, server: Endpoint, access: Access, database: str = "") -> Lease:
     """Return the lease of a database, the service's own unless another is named."""
     settings = order.settings
     database = database or settings.database
-    address = Address(host="127.0.0.1", port=server.order.port, socket_folder=str(server.socket_folder))
+    address = Address(host="127.0.0.1", port=server.port, socket_folder=str(server.socket_folder))
     values = {
         "user": settings.role,
         "password": access.password,

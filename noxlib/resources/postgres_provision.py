@@ -10,14 +10,14 @@ from noxlib import launch
 from noxlib.errors import ResourceError
 from noxlib.model import Lease
 from noxlib.resources import postgres_sql
+from noxlib.resources.postgres_endpoint import Endpoint
 from noxlib.resources.postgres_lease import libpq
 from noxlib.resources.postgres_order import PostgresOrder
-from noxlib.resources.postgres_server import Server
 
 COMMAND_SECONDS = 3600.0  # of a session that stands; others have their time limit
 
 
-def provision(order: PostgresOrder, server: Server, lease: Lease) -> None:
+def provision(order: PostgresOrder, server: Endpoint, lease: Lease) -> None:
     """Run the migration, the seed command and the seed files. Raises ResourceError."""
     settings = order.settings
     if settings.migrate:
@@ -53,7 +53,7 @@ def _seed_files(order: PostgresOrder) -> list[Path]:
     return found
 
 
-def _seed(order: PostgresOrder, server: Server, path: Path) -> None:
+def _seed(order: PostgresOrder, server: Endpoint, path: Path) -> None:
     name = path.relative_to(order.service_folder).as_posix()
     psql = Path(order.binaries.bin_dir) / "psql"
     if psql.exists():
@@ -71,11 +71,11 @@ def _seed(order: PostgresOrder, server: Server, path: Path) -> None:
     order.event("postgres.seed", resource=order.name, file=name)
 
 
-def _socket(order: PostgresOrder, server: Server) -> dict[str, str]:
+def _socket(order: PostgresOrder, server: Endpoint) -> dict[str, str]:
     """Return libpq's variables for the private socket, where no password is needed."""
     return {
         "PGHOST": str(server.socket_folder),
-        "PGPORT": str(server.order.port),
+        "PGPORT": str(server.port),
         "PGUSER": order.settings.role,
         "PGDATABASE": order.settings.database,
         "PGCLIENTENCODING": "UTF8",

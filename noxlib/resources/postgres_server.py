@@ -25,7 +25,7 @@ from noxlib import launch
 from noxlib.box import MARKER
 from noxlib.errors import ResourceError
 from noxlib.model import Binaries
-from noxlib.resources import postgres_archive, postgres_remains
+from noxlib.resources import postgres_archive, postgres_remains, postgres_sql
 
 POLL_SECONDS = 0.003
 BOOT_SECONDS = 60.0
@@ -81,6 +81,9 @@ class BootError(ResourceError):
 class Server(Postgresql):  # type: ignore[misc]  # the library has no types
     """A PostgreSQL server over a cluster of its own."""
 
+    template = postgres_sql.TEMPLATE
+    guards_roles = True
+
     def __init__(self, order: ServerOrder) -> None:
         """Lay the folder out; `setup` fills it, `start` boots it."""
         self.order = order
@@ -106,6 +109,15 @@ class Server(Postgresql):  # type: ignore[misc]  # the library has no types
     def socket_folder(self) -> Path:
         """Where the Unix socket lies; private."""
         return self.base / "tmp"
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self.order.port
+
+    def room(self) -> tuple[int, Path]:
+        """Return the bytes that are free for databases, and where."""
+        return shutil.disk_usage(self.data).free, self.data
 
     def setup(self) -> None:
         """Unpack the template, or make a new cluster."""

@@ -12,8 +12,9 @@ from types import TracebackType
 from noxlib import box as boxes
 from noxlib import coverage_config, launch, plan, session_environment
 from noxlib.box import Box
+from noxlib.dsn import ExternalServer
 from noxlib.files import cache_folder
-from noxlib.model import Lease, Postgres, Process, Redis, Service, Work
+from noxlib.model import Lease, Postgres, Process, Redis, Service, Work, from_json
 from noxlib.records import Events
 from noxlib.resources.control import Controlled, ControlServer
 from noxlib.resources.postgres_order import PostgresOrder
@@ -114,28 +115,32 @@ class Stack:
     def _start_postgres(self, service: Service, settings: Postgres) -> None:
         # testing.postgresql and its driver cost 165 ms, which a session without a server doesn't pay.
         from noxlib.resources.postgres import PostgresResource  # noqa: PLC0415
+        from noxlib.resources.postgres_external import ExternalPostgres  # noqa: PLC0415
 
         port = settings.port or self._port(FIRST_POSTGRES_PORT)
         key = self.starting = f"{service.name}/{settings.name}"
-        resource = PostgresResource(
-            PostgresOrder(
-                owner=service.name,
-                settings=settings,
-                binaries=self._work.postgres[key],
-                folder=self._box.folder,
-                cache=cache_folder(),
-                private_network=self._box.private_network,
-                credentials=server_credentials(),
-                log=self._logs / f"{service.name}-{settings.name}.log",
-                kept=Path(self._work.run_folder) / "kept" / f"{service.name}-{settings.name}.tar",
-                service_folder=self._folder(service),
-                environment=self.environment(service, servers=False),
-                port=port,
-                reserve=boxes.free_port,
-                event=self.events.write,
-                migration_key=self._work.migration_keys.get(key, ""),
-                opened=Path(self._work.opened[key]) if key in self._work.opened else None,
-            )
+        order = PostgresOrder(
+            owner=service.name,
+            settings=settings,
+            binaries=self._work.postgres[key],
+            folder=self._box.folder,
+            cache=cache_folder(),
+            private_network=self._box.private_network,
+            credentials=server_credentials(),
+            log=self._logs / f"{service.name}-{settings.name}.log",
+            kept=Path(self._work.run_folder) / "kept" / f"{service.name}-{settings.name}.tar",
+            service_folder=self._folder(service),
+            environment=self.environment(service, servers=False),
+            port=port,
+            reserve=boxes.free_port,
+            event=self.events.write,
+            migration_key=self._work.migration_keys.get(key, ""),
+            opened=Path(self._work.opened[key]) if key in self._work.opened else None,
+        )
+        resource = (
+            ExternalPostgres(order, from_json(ExternalServer, self._work.external[key]))
+            if key in self._work.external
+            else PostgresResource(order)
         )
         self._stack.callback(resource.stop)
         lease = resource.start()

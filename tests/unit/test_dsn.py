@@ -117,8 +117,15 @@ def test_a_password_is_read_as_it_is_meant_and_never_shown() -> None:
     assert found.password == "a@b/%c:d"
     assert found.user == "me"
     assert "a@b" not in repr(found)
-    assert set(dsn.secrets("the url", found)) == {"the url", "a@b/%c:d", "a%40b%2F%25c%3Ad"}
-    assert dsn.secrets("u", dsn.parse("postgresql://me@localhost/x")) == ("u",)
+    alone = {"a@b/%c:d", "a%40b%2F%25c%3Ad"}
+    assert set(dsn.secrets("the url", found)) == {"the url", *alone, *(f":{each}@" for each in alone)}
+
+
+@pytest.mark.parametrize("password", ["", "me", "postgres", "ci_1", "PASSWORD", "short"])
+def test_a_password_that_hides_nothing_is_struck_out_of_urls_only(password: str) -> None:
+    found = dsn.parse(URL.format(password))
+    assert not dsn.is_secret(found)
+    assert set(dsn.secrets("u", found)) == {"u", f":{password}@"}
 
 
 @pytest.mark.parametrize(
