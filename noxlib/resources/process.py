@@ -124,7 +124,8 @@ class ProcessResource:
                 time.sleep(POLL_SECONDS)
         raise ResourceError(
             self._failure(f"was not ready within {timeout:g} s ({probe.awaited})", probe.last),
-            remedy=f"raise {self._place}.ready.timeout, or see the log",
+            remedy=f"{probe.advice}{'; otherwise ' if probe.advice else ''}"
+            f"raise {self._place}.ready.timeout, or see the log",
         )
 
     def death(self, when: str) -> str:

@@ -22,6 +22,7 @@ from noxlib.model import Address
 from noxlib.resources import service_command
 
 HEALTHY = range(200, 400)
+_STARTING = range(500, 600)  # what servers say while they start
 TRY_SECONDS = 5.0  # how long one run of a ready.command may take
 PAUSE_SECONDS = 0.1  # between two runs
 OUTPUT_LINES = 10
@@ -34,6 +35,7 @@ class Probe(Protocol):
 
     awaited: str  # what is waited for
     last: str  # what the last try found, "" when there is nothing to say
+    advice: str  # what to do about that, "" when only patience may help
 
     def ready(self) -> bool: ...  # noqa: D102
     def close(self) -> None: ...  # noqa: D102
@@ -46,14 +48,17 @@ class TcpProbe:
         """Take the address; nothing is tried yet."""
         self.awaited = f"a connection to {address.host}:{address.port}"
         self.last = ""
+        self.advice = _listen(address)
         self._address = (address.host, address.port)
 
     def ready(self) -> bool:
         """Try once."""
-        with contextlib.suppress(OSError):
+        try:
             socket.create_connection(self._address, timeout=1.0).close()
-            return True
-        return False
+        except OSError as error:
+            self.last = f"the last try: {type(error).__name__}: {error}"
+            return False
+        return True
 
     def close(self) -> None:
         """Have nothing to close."""
@@ -66,6 +71,7 @@ class HttpProbe:
         """Take the address; nothing is tried yet."""
         self.awaited = f"GET http://{address.host}:{address.port}{path}"
         self.last = ""
+        self.advice = _listen(address)
         self._address = address
         self._path = path
 
@@ -78,12 +84,20 @@ class HttpProbe:
                 status = connection.getresponse().status
         except (OSError, http.client.HTTPException) as error:
             self.last = f"the last try: {type(error).__name__}: {error}"
+            self.advice = _listen(self._address)
             return False
         self.last = f"the last try: status {status}"
+        self.advice = (
+            "" if status in _STARTING else f"correct `ready.http`: it answers, but not on {self._path}"
+        )
         return status in HEALTHY
 
     def close(self) -> None:
         """Have nothing to close."""
+
+
+def _listen(address: Address) -> str:
+    return f"have its command listen on {{host}}:{{port}}, here {address.host}:{address.port}"
 
 
 class LogWatch:
@@ -113,7 +127,7 @@ class LogProbe:
     def __init__(self, pattern: str, matched: Callable[[], bool]) -> None:
         """Take what tells whether the line has come; a restart begins a new watch meanwhile."""
         self.awaited = f"a line of its output that matches {pattern!r}"
-        self.last = ""
+        self.last = self.advice = ""
         self._matched = matched
 
     def ready(self) -> bool:
@@ -130,7 +144,7 @@ class CommandProbe:
     def __init__(self, command: Sequence[str], setting: launch.Setting, place: service_command.Place) -> None:
         """Take the command, its templates filled; nothing is started yet."""
         self.awaited = f"`{shlex.join(command)}` to end with exit code 0"
-        self.last = ""
+        self.last = self.advice = ""
         self._command = tuple(command)
         self._setting = replace(setting, log=None, sink=self._keep)
         self._place = place

@@ -107,6 +107,32 @@ def test_an_answer_that_is_an_error_is_said(make: Make) -> None:
     assert "the last try: " in text
 
 
+ANSWERS = """
+import http.server, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self): self.send_response(int(self.path[1:])); self.end_headers()
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "ready", "last", "remedy"),
+    [
+        (ANSWERS, {"http": "/404"}, "status 404", "correct `ready.http`: it answers, but not on /404; otherwise raise "),
+        (ANSWERS, {"http": "/503"}, "status 503", "raise services.a.process.ready.timeout, or see the log"),
+        (SLEEP, {"http": "/"}, "ConnectionRefusedError: ", "have its command listen on {host}:{port}, here 127.0.0.1:"),
+        (SLEEP, {"tcp": True}, "ConnectionRefusedError: ", "have its command listen on {host}:{port}, here 127.0.0.1:"),
+    ],
+)  # fmt: skip
+def test_what_the_last_try_found_is_said_with_what_helps(
+    make: Make, code: str, ready: dict[str, Any], last: str, remedy: str
+) -> None:
+    with pytest.raises(ResourceError) as caught:
+        make(code, ready=Ready(timeout=1, **ready)).start()
+    assert f"\n  the last try: {last}" in caught.value.message
+    assert caught.value.remedy.startswith(remedy)
+
+
 def test_a_line_of_its_output_makes_it_ready(make: Make) -> None:
     code = f"import time; print('booting'); time.sleep(0.3); print('listening on 80'); {SLEEP}"
     begun = time.monotonic()
