@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -24,6 +25,11 @@ from noxlib.model import from_json
 VERSION = 1
 FRAME_BYTES = 64 * 1024  # the newline included
 CLIENT_SECONDS = 30.0  # how long a server works for, or waits on, one client
+
+# A suite whose time has run out is asked by this signal for its stacks, which no program uses for itself;
+# the files stand in the run's logs.
+STACKS_SIGNAL = getattr(signal, "SIGRTMAX", signal.SIGUSR2)  # macOS has no real-time signals
+STACKS = "stacks-{pid}.log"
 
 PING = "ping"
 # A fresh database of a server, and giving it back; what a client holds is given back when it leaves.

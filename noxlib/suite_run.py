@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -14,11 +15,14 @@ from noxlib import coverage_config, launch, session_environment, suites
 from noxlib.box import Box
 from noxlib.files import write_whole
 from noxlib.model import Service, SessionFile, SuiteSettings, Work, to_json
+from noxlib.protocol import STACKS, STACKS_SIGNAL
 from noxlib.redaction import Redactor
 from noxlib.resources.stack import Stack
 from noxlib.suites.suite import Suite, is_measured
 
 GRACE_SECONDS = 5.0  # between SIGTERM and SIGKILL for a suite that ran out of time
+STACKS_SECONDS = 0.3  # for its processes to write where they stand, which takes them a millisecond
+SHOWN_CHARACTERS = 200  # of the command line of a process that was left running
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,7 +53,7 @@ def run_suite(work: Work, box: Box, stack: Stack, end: SuiteEnd, seconds: float)
                 cwd=suite.folder,
                 env=suite.environment,
                 log=Path(work.run_folder) / "logs" / "suite.log",
-                sink=_show,
+                sink=Screen().show,
                 redactor=stack.redactor,
             ),
         )
@@ -57,27 +61,80 @@ def run_suite(work: Work, box: Box, stack: Stack, end: SuiteEnd, seconds: float)
             end.code = child.wait(max(0.0, seconds))
             if end.code is None:
                 end.interrupted = f"timeout: the session ran longer than {settings.timeout:g} s"
+                _ask_for_stacks(child, Path(work.run_folder) / "logs")
         finally:
             # Also a suite that ended well may have left children of its own.
+            left = left_behind(suite.environment["NOXLIB_SESSION"]) if end.code is not None else []
             code = child.stop(GRACE_SECONDS)
             end.code = code if end.code is None else end.code
             end.seconds = time.monotonic() - begun
             stack.events.write("suite.ended", code=end.code, interrupted=end.interrupted)
+            _tidy(Path(work.run_folder), left)
             redact_files(Path(work.run_folder), stack.redactor)
+
+
+def _ask_for_stacks(child: launch.Child, logs: Path) -> None:
+    """Have the suite's Python processes write where they stand: those that have opened a file for it."""
+    for pid in launch.descendants(child.pid) | {child.pid}:
+        if (logs / STACKS.format(pid=pid)).is_file():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, STACKS_SIGNAL)
+    time.sleep(STACKS_SECONDS)
+
+
+def left_behind(session: str) -> list[str]:
+    """Return the command lines of what a suite has left running, by the variable that it inherited.
+
+    Orphans are the supervisor's children, whatever group they have put themselves into.
+    """
+    found = []
+    for thread in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError):
+            children = (thread / "children").read_text(encoding="ascii").split()
+            found += [_command_line(pid, f"NOXLIB_SESSION={session}") for pid in children]
+    return [each for each in found if each]
+
+
+def _command_line(pid: str, mark: str) -> str:
+    """Return a process' command line, shortened; "" when its environment hasn't the mark, or it is gone."""
+    with contextlib.suppress(OSError):
+        if mark.encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            return " ".join(words.split())[:SHOWN_CHARACTERS]
+    return ""
+
+
+def _tidy(folder: Path, left: list[str]) -> None:
+    """Keep what was written about the suite's end, and no empty files."""
+    for path in (folder / "logs").glob(STACKS.format(pid="*")):
+        if not path.stat().st_size:
+            path.unlink()
+    if left:
+        write_whole(folder / "left_behind.json", json.dumps(left))
 
 
 def redact_files(folder: Path, redactor: Redactor) -> None:
     """Redact what the suite wrote by itself: junit.xml, outcomes.json, figures."""
-    for path in (*folder.glob("*.json"), *folder.glob("*.xml")):
+    for path in (*folder.glob("*.json"), *folder.glob("progress.jsonl"), *folder.glob("*.xml")):
         text = path.read_text(encoding="utf-8", errors="surrogateescape")
         redacted = redactor.text(text)
         if redacted != text:
             write_whole(path, redacted)
 
 
-def _show(chunk: bytes) -> None:
-    sys.stdout.buffer.write(chunk)
-    sys.stdout.buffer.flush()
+class Screen:
+    """Shows what the suite prints, and ends a line that the suite didn't come to the end of."""
+
+    def __init__(self) -> None:
+        """Nothing was shown yet."""
+        self._last = b"\n"
+
+    def show(self, chunk: bytes) -> None:
+        """Pass on a piece; the last one is empty."""
+        shown = chunk or b"\n"[: not self._last.endswith(b"\n")]
+        self._last = shown or self._last
+        sys.stdout.buffer.write(shown)
+        sys.stdout.buffer.flush()
 
 
 def _suite(work: Work, box: Box, stack: Stack, service: Service) -> Suite:

@@ -16,6 +16,7 @@ WORKER = "PYTEST_XDIST_WORKER"  # set by xdist before a worker reads its configu
 DATABASES: pytest.StashKey[Databases] = pytest.StashKey()  # of the configuration
 HELD: pytest.StashKey[list[Database]] = pytest.StashKey()  # of a test
 FAILED = pytest.StashKey[bool]()
+KEPT = "noxlib keeps the database, to open it"  # heads a section of a failed test's report
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,7 @@ class Reports:
                 if database.lease.keep:
                     service = self._session.plan.service
                     line = f"nox -s db-{service} -- {run}/{database.name}"
-                    report.sections.append(("noxlib keeps the database, to open it", line))
+                    report.sections.append((KEPT, line))
         return report
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from noxlib.errors import ProtocolError
 from noxlib.model import SessionFile
-from noxlib.pytest_plugin import benchmarks, databases, fixtures, guard, properties, session, workers
+from noxlib.pytest_plugin import benchmarks, databases, fixtures, guard, properties, session, stacks, workers
 from noxlib.pytest_plugin.outcomes import Outcomes
 
 
@@ -36,13 +36,16 @@ def pytest_configure(config: pytest.Config) -> None:
     if not session.take(config):
         del config.stash[session.SESSION]
         return
+    stacks.register(found)
     benchmarks.keep_out(config)
     config.pluginmanager.register(fixtures, "noxlib-fixtures")
     config.pluginmanager.register(Header(found), "noxlib-header")
     config.pluginmanager.register(databases.Reports(found), "noxlib-databases")
     if found.network == "closed":
         config.pluginmanager.register(guard.Guard(found, config.rootpath), "noxlib-guard")
-    if not session.is_worker(config):
+    if session.is_worker(config):
+        config.pluginmanager.register(workers.Refusals(found), "noxlib-workers")
+    else:
         config.pluginmanager.register(Outcomes(found, config.rootpath), "noxlib-outcomes")
         config.pluginmanager.register(workers.Room(found), "noxlib-workers")
 

@@ -1,16 +1,22 @@
-"""outcomes.json: how every test ended, written once, whole, by the process that reports."""
+"""outcomes.json: how every test ended, written once, whole, by the process that reports.
+
+Until then progress.jsonl says it: a suite that is cut short has no end at which to write.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from noxlib.model import Outcome, SessionFile, to_json
+from noxlib.pytest_plugin.databases import KEPT
+from noxlib.pytest_plugin.progress import Progress
 from noxlib.pytest_plugin.session import redacted
 
 REASON_CHARACTERS = 500
@@ -25,6 +31,7 @@ class _Seen:
     outcome: str = "passed"
     seconds: float = 0.0
     reason: str = ""
+    opens: list[str] = field(default_factory=list)
 
 
 class Outcomes:
@@ -35,12 +42,28 @@ class Outcomes:
         self._session = found
         self._rootpath = rootpath
         self._seen: dict[str, _Seen] = {}
+        self._progress = Progress(Path(found.run_folder))
+
+    def pytest_collectstart(self, collector: pytest.Collector) -> None:
+        """Note the import of a test file: it may never end."""
+        if isinstance(collector, pytest.Module):
+            self._progress.begun(self._relative(collector.nodeid))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Note a module that could not be imported, or skipped itself."""
+        self._progress.ended(self._relative(report.nodeid))
         if not report.passed:
             outcome = "error" if report.failed else "skipped"
             self._note(report.nodeid, outcome, 0.0, _reason(report))
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Note a test that begins, also on one of xdist's workers."""
+        self._progress.begun(self._relative(nodeid))
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """Note how it ended."""
+        seen = self._seen.get(nodeid)
+        self._progress.ended(self._relative(nodeid), to_json(self._outcome(nodeid, seen)) if seen else None)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note one phase of a test, or one subtest."""
@@ -56,23 +79,29 @@ class Outcomes:
             self._note(name, outcome, 0.0, reason)
             return
         self._note(name, outcome, report.duration, reason)
+        self._seen[name].opens += [text for head, text in report.sections if head == KEPT]
 
-    @pytest.hookimpl(trylast=True)
+    @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
-        """Write the file."""
-        outcomes = [
-            Outcome(
-                test=self._relative(name),
-                outcome=seen.outcome,
-                seconds=round(seen.seconds, 6),
-                reason=redacted(self._session, seen.reason),
-            )
-            for name, seen in self._seen.items()
-        ]
+        """Write the file first: what else happens at the end may hang, such as xdist's wait for workers."""
+        outcomes = [self._outcome(name, seen) for name, seen in self._seen.items()]
         path = Path(self._session.run_folder) / "outcomes.json"
         aside = path.with_name(f".{path.name}.{os.getpid()}")
         aside.write_text(json.dumps(to_json(outcomes), indent=1) + "\n", encoding="utf-8")
         aside.replace(path)
+
+    def pytest_unconfigure(self) -> None:
+        """Close what was opened."""
+        self._progress.close()
+
+    def _outcome(self, name: str, seen: _Seen) -> Outcome:
+        return Outcome(
+            test=self._relative(name),
+            outcome=seen.outcome,
+            seconds=round(seen.seconds, 6),
+            reason=redacted(self._session, seen.reason),
+            opens=tuple(seen.opens),
+        )
 
     def _note(self, name: str, outcome: str, seconds: float, reason: str) -> None:
         seen = self._seen.setdefault(name, _Seen())
@@ -87,8 +116,13 @@ class Outcomes:
 def relative(name: str, rootpath: Path, folder: Path) -> str:
     """Turn a node id, relative to pytest's rootdir, into one relative to the service's folder."""
     path, colons, rest = name.partition("::")
+    return _place(path, rootpath, folder) + colons + rest
+
+
+@cache
+def _place(path: str, rootpath: Path, folder: Path) -> str:
     place = os.path.relpath(os.path.realpath(rootpath / path), os.path.realpath(folder))
-    return place.replace(os.sep, "/") + colons + rest
+    return place.replace(os.sep, "/")
 
 
 def _judge(report: pytest.TestReport) -> tuple[str, str]:
@@ -111,8 +145,10 @@ def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
     crash = getattr(detail, "reprcrash", None)
     text = crash.message if crash else str(detail or "")
     lines = [line for line in text.strip().splitlines() if line.strip()]
-    # A failed import has no crash, only text, and says what happened in its last line.
-    chosen = (lines[:1] if crash else lines[-1:]) or [""]
+    # A failed import and a missing fixture have no crash, only text, and say what happened in the last
+    # line that pytest marks with an E.
+    said = [line for line in lines if line.startswith("E ")] or lines
+    chosen = (lines[:1] if crash else said[-1:]) or [""]
     return chosen[0].removeprefix("E ").strip()[:REASON_CHARACTERS]
 
 

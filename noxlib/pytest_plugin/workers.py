@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Sized
+from collections.abc import Generator, Sized
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from noxlib.model import Lease, SessionFile
+from noxlib.pytest_plugin.progress import Progress
 from noxlib.templates import fill
 
 _WORKER = re.compile(r"gw(\d+)")
@@ -40,6 +43,24 @@ def own_redis(found: SessionFile, worker: str) -> SessionFile:
         for each in found.leases
     )
     return replace(found, leases=leases)
+
+
+class Refusals:
+    """Note on a worker why it refuses its arguments: a path, an expression that makes no sense."""
+
+    def __init__(self, found: SessionFile) -> None:
+        """Take the session."""
+        self._folder = Path(found.run_folder)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collection(self) -> Generator[None, object, object]:
+        """Look at what the collection raises."""
+        try:
+            return (yield)
+        except pytest.UsageError as error:
+            with contextlib.closing(Progress(self._folder)) as progress:
+                progress.refused(" ".join(map(str, error.args)))
+            raise
 
 
 class Room:
