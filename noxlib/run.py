@@ -15,7 +15,6 @@ from pathlib import Path
 
 from noxlib import box as boxes
 from noxlib import coverage_config, environment, gates, inputs, launch, plan, session_environment, suites
-from noxlib.coverage_lines import shown
 from noxlib.files import cache_folder, locked, write_whole
 from noxlib.migration_key import migration_key
 from noxlib.model import (
@@ -34,6 +33,9 @@ from noxlib.records import Run, State, portable
 from noxlib.resources.binaries import find_binaries
 from noxlib.resources.redis_binaries import find_redis
 from noxlib.suites import stress
+from noxlib.verdict import summary
+
+__all__ = ["RunOrder", "fingerprint", "live", "prepare", "read_evidence", "run_session", "store", "summary"]
 
 TEARDOWN_SECONDS = 20.0
 ORPHAN_SECONDS = 0.5
@@ -289,6 +291,7 @@ def _judge(order: RunOrder, run: Run, work: Work, time_spent: tuple[dt.datetime,
         evidence=evidence,
         today=started.date(),
         posargs=order.posargs,
+        pytest=not order.service.types[order.plan.type].command and "locust" not in work.tools,
     )
     built = work.environments[order.plan.service]
     return Record(
@@ -336,23 +339,3 @@ def read_evidence(run: Run, work: Work) -> Evidence:
         interrupted="the supervisor ended before its session did (killed, or out of memory)",
         box=work.box,
     )
-
-
-def summary(record: Record) -> list[str]:
-    """Return the verdict's lines, as a person reads them."""
-    evidence = record.evidence
-    word = "passed" if record.verdict.passed else "failed"
-    tests = ", ".join(f"{count} {name}" for name, count in record.counts.items() if count)
-    ran = next((each.summary for each in record.verdict.findings if each.gate == "tests"), "no tests")
-    facts = [
-        tests or ran,
-        *([f"coverage {shown(record.coverage)} %"] if record.coverage is not None else []),
-        f"{record.seconds:.1f} s",
-        f"{evidence.box} box" + (", open network" if evidence.network == "open" else ""),
-        *evidence.servers,
-    ]
-    lines = [f"{record.plan.name}: {word}: {'; '.join(facts)}"]
-    for finding in record.verdict.findings:
-        if not finding.passed:
-            lines += [f"  {finding.gate}: {finding.summary}", *(f"    {each}" for each in finding.details)]
-    return lines

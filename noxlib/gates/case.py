@@ -24,6 +24,12 @@ class Case:
     evidence: Evidence
     today: dt.date
     posargs: tuple[str, ...] = ()
+    pytest: bool = True  # the suite's command is noxlib's own pytest; False: another runner
+
+    @property
+    def log(self) -> Path:
+        """What the suite printed."""
+        return self.folder / "logs" / "suite.log"
 
     @property
     def place(self) -> str:
@@ -32,9 +38,45 @@ class Case:
 
 
 def outcomes(case: Case) -> tuple[Outcome, ...] | None:
-    """Return the tests' ends as the plugin wrote them; None when it wrote none."""
+    """Return the tests' ends as the plugin wrote them; None when pytest never began.
+
+    Of a suite that was cut short they are the ends up to then.
+    """
     data = read_json(case.folder / "outcomes.json")
+    if data is None:
+        lines = progress(case)
+        data = None if lines is None else [line["outcome"] for line in lines if line.get("outcome")]
     return None if data is None else tuple(from_json(Outcome, each) for each in data)
+
+
+def finished(case: Case) -> bool:
+    """Tell whether pytest came to the end of its tests."""
+    return (case.folder / "outcomes.json").is_file()
+
+
+def running(case: Case) -> list[str]:
+    """Return the tests, and the test files being imported, that had begun and not ended."""
+    found: dict[str, None] = {}
+    for line in progress(case) or ():
+        if "begun" in line:
+            found[line["begun"]] = None
+        else:
+            found.pop(line.get("ended", ""), None)
+    return list(found)
+
+
+def refused(case: Case) -> str:
+    """Return why a worker of xdist refused its arguments; "" when none did."""
+    return next((line["refused"] for line in progress(case) or () if "refused" in line), "")
+
+
+def progress(case: Case) -> list[dict[str, Any]] | None:
+    """Return what the plugin noted while pytest was at work; None when it never was."""
+    try:
+        lines = (case.folder / "progress.jsonl").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    return [json.loads(line) for line in lines if line.endswith("}")]  # the last may be torn
 
 
 def read_json(path: Path) -> Any:

@@ -10,6 +10,7 @@ from noxlib.coverage_data import combined, data_files
 from noxlib.coverage_lines import closing_lines, shown
 from noxlib.errors import GateError
 from noxlib.gates.case import Case
+from noxlib.gates.failures import failures
 from noxlib.model import Finding
 from noxlib.plan import TYPES
 
@@ -27,9 +28,7 @@ class _Judged:
 
 def applies(case: Case) -> bool:
     """Judge the measured types of services that name a source, and others that left data or have a gate."""
-    if case.evidence.error or case.evidence.interrupted or not case.service.source:
-        return False
-    if case.plan.type in MEASURE_TIME:
+    if not case.service.source or case.plan.type in MEASURE_TIME:
         return False
     wanted = TYPES[case.plan.type].measured or case.settings.fail_under is not None
     return wanted or bool(data_files(case.folder / "coverage"))
@@ -42,6 +41,8 @@ def judge(case: Case) -> Finding:
     if case.posargs:
         share = "no data" if found.percent is None else f"{shown(found.percent)} %"
         return _finding(True, f"{share}; not judged: arguments after `--` may have narrowed the run")
+    if found.percent is None and failures(case):
+        return _finding(True, "no data; not judged: tests failed, and may not have come to the code")
     if found.percent is None:
         return _finding(False, f"coverage data missing: {found.fault}", _remedy(case))
     if gate is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import posixpath
 from fnmatch import fnmatchcase
 
 from noxlib.gates.case import Case, outcomes
@@ -23,9 +24,10 @@ def judge(case: Case) -> Finding:
     """Return the skips that nobody answers for, with the block to paste."""
     judged = [each for each in outcomes(case) or () if each.outcome in KINDS]
     faults = [fault for each in judged if (fault := _fault(each, case))]
+    idle = _idle(case)
     if not faults:
         summary = f"{len(judged)} approved" if judged else "none"
-        return Finding(gate="skips", passed=True, summary=summary)
+        return Finding(gate="skips", passed=True, summary=summary, details=idle)
     details = [line for fault in faults[:NAMED] for line in fault]
     if len(faults) > NAMED:
         details.append(f"... and {len(faults) - NAMED} more")
@@ -34,7 +36,24 @@ def judge(case: Case) -> Finding:
         gate="skips",
         passed=False,
         summary=f"{tests} skipped, or failed as expected, without an approval that holds",
-        details=tuple(details),
+        details=(*details, *idle),
+    )
+
+
+def _idle(case: Case) -> tuple[str, ...]:
+    """Return the approvals of this type's tests that no test goes by: renamed, or gone."""
+    if case.posargs:
+        return ()  # they may have left it out
+    folders = tuple(
+        posixpath.normpath(posixpath.join(case.settings.cwd, each))
+        for each in case.settings.paths or (f"tests/{case.plan.type}",)
+    )
+    tests = [each.test for each in outcomes(case) or ()]
+    return tuple(
+        f'the approval of "{each.test}" ({each.issue}, {each.owner}) matches no test: mend or remove it'
+        for each in case.service.approvals
+        if (case.plan.type in each.types or (not each.types and each.test.startswith(folders)))
+        and not any(_names(each, test) for test in tests)
     )
 
 
@@ -51,7 +70,7 @@ def _fault(outcome: Outcome, case: Case) -> list[str]:
         ]
     passes = outcome.outcome == "xpassed"
     return [
-        f"{outcome.outcome}: {outcome.test}: {outcome.reason}",
+        f"{outcome.outcome}: {outcome.test}" + (f": {outcome.reason}" if outcome.reason else ""),
         f"{'it passes: remove its mark' if passes else 'mend the test'}, or add this to services.toml:",
         f"  [[services.{case.service.name}.approvals]]",
         f"  test = {_toml(outcome.test)}",
@@ -72,6 +91,10 @@ def _matches(approval: Approval, outcome: Outcome, case: Case) -> bool:
     return (
         approval.kind in KINDS[outcome.outcome]
         and (not approval.types or case.plan.type in approval.types)
-        # Square brackets are a parameter's in a node id, not a set of characters.
-        and fnmatchcase(outcome.test, approval.test.replace("[", "[[]"))
+        and _names(approval, outcome.test)
     )
+
+
+def _names(approval: Approval, test: str) -> bool:
+    # Square brackets are a parameter's in a node id, not a set of characters.
+    return fnmatchcase(test, approval.test.replace("[", "[[]"))

@@ -1,19 +1,10 @@
-"""suite: the command ended well, in time, undisturbed."""
+"""suite: no test failed, and the command's exit code agrees."""
 
 from __future__ import annotations
 
-import signal
-
-from noxlib.gates.case import Case, outcomes
-from noxlib.model import Finding, Outcome
-
-NAMED = 10  # failing tests that are named
-PYTEST_CODES = {
-    2: "pytest was interrupted, or could not import a test file",
-    3: "pytest had an internal error",
-    4: "pytest was called with arguments that it doesn't know",
-    5: "pytest collected no test",
-}
+from noxlib.gates.case import Case, read_json
+from noxlib.gates.failures import failures
+from noxlib.model import Finding
 
 
 def applies(_case: Case) -> bool:
@@ -22,43 +13,14 @@ def applies(_case: Case) -> bool:
 
 
 def judge(case: Case) -> Finding:
-    """Return why the suite counts as failed: an error before it, an interrupt, its exit code."""
-    evidence = case.evidence
-    log = f"log: {case.folder / 'logs' / 'suite.log'}"
-    if evidence.error:
-        first, *rest = evidence.error.splitlines()
-        return Finding(gate="suite", passed=False, summary=first, details=tuple(rest))
-    if evidence.interrupted:
-        remedy = (f"raise {case.place}.timeout, or see where it hangs", log)
-        details = remedy if evidence.interrupted.startswith("timeout") else (log,)
-        return Finding(gate="suite", passed=False, summary=evidence.interrupted, details=details)
-    failed = _failed(case)
-    if evidence.suite_exit == 0 and not failed:
-        return Finding(gate="suite", passed=True, summary="ended well")
-    summary = "exit code 0, although tests failed" if evidence.suite_exit == 0 else _exit(evidence.suite_exit)
-    return Finding(gate="suite", passed=False, summary=summary, details=(*failed, log))
+    """Return the tests that failed, or an exit code that isn't 0."""
+    failed, code = failures(case), case.evidence.suite_exit
+    left = tuple(f"left behind by the suite, ended: {each}" for each in _left(case))
+    if code == 0 and not failed:
+        return Finding(gate="suite", passed=True, summary="ended well", details=left)
+    summary = "exit code 0, although tests failed" if code == 0 else f"exit code {code}"
+    return Finding(gate="suite", passed=False, summary=summary, details=(*failed, *left, f"log: {case.log}"))
 
 
-def _exit(code: int | None) -> str:
-    if code is None:
-        return "the suite never started"
-    if code < 0:
-        return f"ended by signal {_signal(-code)}"
-    return f"exit code {code}" + (f": {PYTEST_CODES[code]}" if code in PYTEST_CODES else "")
-
-
-def _failed(case: Case) -> tuple[str, ...]:
-    failed = [each for each in outcomes(case) or () if each.outcome in {"failed", "error"}]
-    more = (f"... and {len(failed) - NAMED} more",) if len(failed) > NAMED else ()
-    return tuple(_line(each) for each in failed[:NAMED]) + more
-
-
-def _line(outcome: Outcome) -> str:
-    return f"{outcome.outcome}: {outcome.test}" + (f": {outcome.reason}" if outcome.reason else "")
-
-
-def _signal(number: int) -> str:
-    try:
-        return f"{signal.Signals(number).name}"
-    except ValueError:
-        return str(number)
+def _left(case: Case) -> list[str]:
+    return read_json(case.folder / "left_behind.json") or []

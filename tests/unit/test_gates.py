@@ -94,11 +94,15 @@ def test_a_clean_run_passes_every_gate(case: MakeCase) -> None:
 
 def test_an_error_of_ours_is_the_only_finding(case: MakeCase) -> None:
     broken = Evidence(
-        suite_exit=None, suite_seconds=0, ready_seconds=0, error="postgres: no binaries\n  to fix it: install"
+        suite_exit=None,
+        suite_seconds=0,
+        ready_seconds=0,
+        error="postgres: no binaries\n  to fix it: install",
+        error_class="BinariesNotFoundError",
     )
     verdict = judge(case(kind="stress", source=("src/cs1",), evidence=broken))
     assert not verdict.passed
-    assert [each.gate for each in verdict.findings] == ["suite"]
+    assert [each.gate for each in verdict.findings] == ["binaries"]
     assert text(verdict.findings[0]) == "postgres: no binaries\n  to fix it: install"
 
 
@@ -149,17 +153,15 @@ def ended(code: int | None, **changes: Any) -> Evidence:
     ("code", "said"),
     [
         (1, "exit code 1"),
-        (2, "exit code 2: pytest was interrupted"),
-        (3, "exit code 3: pytest had an internal error"),
-        (4, "exit code 4: pytest was called with arguments"),
-        (5, "exit code 5: pytest collected no test"),
-        (-9, "ended by signal SIGKILL"),
+        (2, "pytest was interrupted (exit code 2)"),
+        (3, "pytest had an internal error (exit code 3)"),
+        (-9, "ended by SIGKILL"),
         (-99, "ended by signal 99"),
         (None, "the suite never started"),
     ],
 )
 def test_an_exit_code_fails_and_is_explained(case: MakeCase, code: int | None, said: str) -> None:
-    found = finding(case(evidence=ended(code), outcomes=[outcome("a")]), "suite")
+    found = finding(case(evidence=ended(code), outcomes=[outcome("a::b", "failed")]), "suite")
     assert not found.passed
     assert said in found.summary
     assert "suite.log" in found.details[-1]
@@ -194,6 +196,27 @@ def test_an_interrupt_fails_without_advice_about_time(case: MakeCase) -> None:
     assert "timeout" not in text(found)
 
 
+def test_what_opens_a_failed_tests_database_is_said_below_it(case: MakeCase) -> None:
+    ends = [{**outcome("a::b", "failed", "wrong"), "opens": ["nox -s db-cs1 -- 20261121/test_3"]}]
+    found = finding(case(evidence=ended(1), outcomes=ends), "suite")
+    assert found.details[:2] == ("failed: a::b: wrong", "  its database: nox -s db-cs1 -- 20261121/test_3")
+
+
+@pytest.mark.parametrize("reason", ["bdb.BdbQuit", "OSError: pytest: reading from stdin while output is"])
+def test_a_test_that_asks_the_terminal_is_told_that_there_is_none(case: MakeCase, reason: str) -> None:
+    found = finding(case(evidence=ended(1), outcomes=[outcome("a::b", "failed", reason)]), "suite")
+    assert "no terminal" in found.details[1]
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_processes_that_were_left_running_are_named(case: MakeCase, tmp_path: Path, code: int) -> None:
+    (tmp_path / "left_behind.json").write_text('["sleep 778"]', encoding="utf-8")
+    ends = [outcome("a::b", "failed" if code else "passed")]
+    found = finding(case(evidence=ended(code), outcomes=ends), "suite")
+    assert found.passed == (not code)
+    assert "left behind by the suite, ended: sleep 778" in found.details
+
+
 # --- tests ----------------------------------------------------------------------------------
 
 
@@ -210,30 +233,34 @@ def test_a_suite_whose_tests_are_all_skipped_ran_nothing(case: MakeCase) -> None
     approved = case(outcomes=[outcome("a::b", "skipped")], approvals=(approval("*"),))
     found = finding(approved, "tests")
     assert not found.passed
-    assert found.summary == "all 1 tests in tests/unit were skipped, nothing ran"
+    assert found.summary == "the only test in tests/unit was skipped, nothing ran"
+    more = case(outcomes=[outcome("a::b", "skipped"), outcome("a::c", "skipped")], approvals=(approval("*"),))
+    assert finding(more, "tests").summary == "all 2 tests in tests/unit were skipped, nothing ran"
 
 
 def test_declared_paths_are_named(case: MakeCase) -> None:
-    found = finding(case(settings=SuiteSettings(paths=("spec", "more"))), "tests")
-    assert "no test in spec, more" in found.summary
+    settings = SuiteSettings(paths=("spec", "more"))
+    assert "no test in spec, more" in finding(case(settings=settings), "tests").summary
+    skipped = case(settings=settings, outcomes=[outcome("a::b", "skipped")])
+    assert "in spec, more was skipped" in finding(skipped, "tests").summary
 
 
 def test_a_runner_of_its_own_needs_no_outcomes_unless_it_fails(case: MakeCase) -> None:
     settings = SuiteSettings(command=("python", "-m", "unittest"))
-    assert finding(case(settings=settings), "tests").passed
-    assert not finding(case(settings=settings, evidence=ended(1)), "tests").passed
+    assert finding(case(settings=settings, pytest=False), "tests").passed
+    assert not finding(case(settings=settings, evidence=ended(1), pytest=False), "suite").passed
 
 
 def test_a_load_without_requests_fails_and_one_with_passes(case: MakeCase) -> None:
-    idle = finding(case(kind="stress", load={"requests": 0, "iterations": 0}), "tests")
+    idle = finding(case(kind="stress", load={"requests": 0, "iterations": 0}, pytest=False), "tests")
     assert (idle.passed, idle.summary) == (False, "the load made no request and no iteration")
-    busy = finding(case(kind="stress", load={"requests": 7, "iterations": 0}), "tests")
+    busy = finding(case(kind="stress", load={"requests": 7, "iterations": 0}, pytest=False), "tests")
     assert (busy.passed, busy.summary) == (True, "7 requests")
 
 
 def test_a_broken_load_file_counts_as_no_load(case: MakeCase, tmp_path: Path) -> None:
     (tmp_path / "load.json").write_text("{", encoding="utf-8")
-    assert not finding(case(kind="stress"), "tests").passed
+    assert not finding(case(kind="stress", pytest=False), "tests").passed
 
 
 # --- skips ----------------------------------------------------------------------------------
@@ -296,6 +323,7 @@ def test_an_expected_failure_needs_an_approval_of_its_kind(case: MakeCase, how: 
     assert not found.passed
     assert '  kind = "xfail"' in found.details
     assert '  reason = "..."' in found.details
+    assert found.details[0] == f"{how}: a::b"
     assert ("it passes" in text(found)) == (how == "xpassed")
     assert finding(case(outcomes=ends, approvals=(approval("*", kind="xfail"),)), "skips").passed
 
@@ -304,3 +332,35 @@ def test_only_ten_skips_are_spelt_out(case: MakeCase) -> None:
     found = finding(case(outcomes=[outcome(f"a::t{n}", "skipped") for n in range(12)]), "skips")
     assert found.summary.startswith("12 tests skipped")
     assert found.details[-1] == "... and 2 more"
+
+
+# --- approvals that nothing goes by ---------------------------------------------------------
+
+
+def test_an_approval_that_matches_no_test_is_a_warning(case: MakeCase) -> None:
+    gone = approval("tests/unit/test_old.py::*")
+    said = 'the approval of "tests/unit/test_old.py::*" (#165, data) matches no test: mend or remove it'
+    passed = finding(case(outcomes=[outcome("tests/unit/test_a.py::a")], approvals=(gone,)), "skips")
+    assert (passed.passed, passed.details) == (True, (said,))
+    failed = finding(case(outcomes=[outcome("a", "skipped")], approvals=(gone,)), "skips")
+    assert (failed.passed, failed.details[-1]) == (False, said)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        approval("tests/unit/test_a.py::*"),
+        approval("tests/e2e/*"),
+        approval("tests/unit/gone", types=("e2e",)),
+        approval("*::gone"),
+    ],
+)
+def test_an_approval_that_another_type_may_need_is_no_warning(case: MakeCase, other: Approval) -> None:
+    ends = [outcome("tests/unit/test_a.py::a")]
+    assert finding(case(outcomes=ends, approvals=(other,)), "skips").details == ()
+
+
+def test_a_run_that_was_narrowed_says_nothing_about_approvals(case: MakeCase) -> None:
+    gone = approval("tests/unit/test_old.py::*", types=("unit",))
+    narrowed = case(outcomes=[outcome("a")], approvals=(gone,), posargs=("-x",))
+    assert finding(narrowed, "skips").details == ()

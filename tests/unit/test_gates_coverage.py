@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import json
 import sqlite3
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -14,7 +15,7 @@ from coverage import CoverageData
 
 from noxlib.coverage_config import write_rcfile
 from noxlib.coverage_data import combined, data_files
-from noxlib.gates import Case, coverage, measured_percent
+from noxlib.gates import Case, coverage, judge, measured_percent
 from noxlib.model import TEST_TYPES, Evidence, Service, SessionPlan, SuiteSettings
 from noxlib.model import Coverage as Settings
 
@@ -57,6 +58,9 @@ def case(tmp_path: Path, folder: Path) -> MakeCase:
             types=dict.fromkeys(TEST_TYPES, settings),
         )
         run = tmp_path / "run"
+        run.mkdir(exist_ok=True)
+        ends = [{"test": "a::b", "outcome": given.pop("ended", "passed"), "seconds": 0.1}]
+        (run / "outcomes.json").write_text(json.dumps(ends), encoding="utf-8")
         write_rcfile(run / "coverage" / "rcfile", service, folder, run / "coverage")
         defaults: dict[str, Any] = {
             "plan": SessionPlan(
@@ -290,11 +294,21 @@ def test_what_measures_time_is_never_judged(case: MakeCase, recorded: Record, ki
 
 
 @pytest.mark.parametrize(("error", "interrupted"), [("x", ""), ("", "timeout")])
-def test_a_run_that_was_cut_short_is_not_judged(case: MakeCase, error: str, interrupted: str) -> None:
+def test_a_run_that_was_cut_short_is_not_judged(
+    case: MakeCase, recorded: Record, error: str, interrupted: str
+) -> None:
+    recorded([1])
     evidence = Evidence(
         suite_exit=None, suite_seconds=0, ready_seconds=0, error=error, interrupted=interrupted
     )
-    assert not coverage.applies(case(evidence=evidence))
+    given = case(evidence=evidence)
+    assert measured_percent(given) is None
+    assert [each.gate for each in judge(given).findings if each.gate == "coverage"] == []
+
+
+def test_missing_data_is_a_consequence_where_tests_failed(case: MakeCase) -> None:
+    assert coverage.judge(case(ended="failed")).passed
+    assert not coverage.judge(case()).passed
 
 
 def test_statements_are_counted_as_the_tests_expect(case: MakeCase, recorded: Record) -> None:
