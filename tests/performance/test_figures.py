@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
-import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+import servers
 from conftest import Table
 
-from noxlib import box, launch
-from noxlib.files import cache_folder
 from noxlib.model import Postgres
-from noxlib.resources.binaries import find_binaries
-from noxlib.resources.postgres import PostgresResource
-from noxlib.resources.postgres_order import PostgresOrder
-from noxlib.resources.postgres_user import server_credentials
 from noxlib.testing import NOXFILE, Project
 
 ROOT = Path(__file__).parents[2]
@@ -136,86 +128,18 @@ def test_a_warm_unit_cs1(benchmark: Any, table: Table, tmp_path: Path) -> None:
     benchmark.pedantic(ours.nox, args=("-s", "unit-cs1"), rounds=1)
 
 
-PEER = """
-import os, sys, time
-import testing.postgresql
-
-user, group = map(int, sys.argv[3:5])
-if os.geteuid() == 0:
-    # After the imports: an interpreter below root's home is out of the user's reach.
-    os.setgroups([])
-    os.setgid(group)
-    os.setuid(user)
-make = testing.postgresql.Postgresql
-settings = dict(initdb=sys.argv[1] + "/initdb", postgres=sys.argv[1] + "/postgres")
-if sys.argv[2] == "cached":
-    make = testing.postgresql.PostgresqlFactory(cache_initialized_db=True, **settings)
-    settings = {}
-begun = time.perf_counter()
-server = make(**settings)
-print("seconds", time.perf_counter() - begun)
-server.stop()
-if sys.argv[2] == "cached":
-    make.clear_cache()
-"""
-
-
 @pytest.mark.parametrize(("peer", "target"), [("default", ">= 4"), ("cached", ">= 1.5")])
-def test_postgresql_ready_for_a_session(
-    benchmark: Any, table: Table, tmp_path: Path, peer: str, target: str
-) -> None:
-    settings = Postgres()
-    binaries = find_binaries(settings, "performance", cache_folder(), print)
-    credentials = server_credentials()
-    with tempfile.TemporaryDirectory(dir=box.SHM) as memory:
-        folder = Path(memory)
-        folder.chmod(0o777)  # the peer runs as an unprivileged user: initdb refuses root
-        script = folder / "peer.py"
-        script.write_text(PEER, encoding="utf-8")
+def test_postgresql_ready_for_a_session(benchmark: Any, table: Table, peer: str, target: str) -> None:
+    with servers.memory_folder() as folder:
 
         def ours() -> float:
-            resource_ = PostgresResource(
-                PostgresOrder(
-                    owner="a",
-                    settings=settings,
-                    binaries=binaries,
-                    folder=folder,
-                    cache=cache_folder(),
-                    private_network=True,
-                    credentials=credentials,
-                    log=tmp_path / "server.log",
-                    kept=tmp_path / "kept.tar",
-                    migration_key="",
-                    service_folder=tmp_path,
-                    environment={},
-                    port=25432,
-                    reserve=box.free_port,
-                    event=lambda *_words, **_fields: None,
-                )
-            )
-            begun = time.perf_counter()
-            resource_.start()
-            seconds = time.perf_counter() - begun
-            resource_.stop()
-            return seconds
-
-        def theirs() -> float:
-            user = (credentials.uid, credentials.gid) if credentials else (os.getuid(), os.getgid())
-            done = launch.run(
-                [sys.executable, str(script), binaries.bin_dir, peer, *map(str, user)],
-                launch.Setting(
-                    env={**os.environ, "TMPDIR": memory, "LANG": "C"}, cwd=folder, sink=lambda _chunk: None
-                ),
-                timeout=60,
-            )
-            assert done.code == 0, done.output
-            return float(done.output.rpartition("seconds ")[2].split()[0])
+            return servers.timed(servers.server(folder, Postgres(), 25432))[0]
 
         ours()
         found = table.pair(
-            f"PostgreSQL {binaries.version} ready, warm template, tmpfs, against testing.postgresql {peer}",
+            f"PostgreSQL ready, warm template, tmpfs, against testing.postgresql {peer}",
             ours,
-            theirs,
+            lambda: servers.peers_server(folder, peer)[0],
             rounds=7,
             target=target,
             faster=True,
