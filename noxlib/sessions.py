@@ -69,15 +69,15 @@ def _register(path: Path, session: Listing) -> None:
 
 
 def _run(session: nox.Session, *, path: Path, name: str) -> None:
-    from noxlib import run  # noqa: PLC0415  only a session that runs pays for it
+    from noxlib import config, run  # noqa: PLC0415  only a session that runs pays for it
     from noxlib.plan import sessions  # noqa: PLC0415
 
     try:
         record = run.run_session(_order(session, path, name, sessions))
     except (NoxlibError, OSError) as error:
-        _fail(session, error)
+        _fail(session, error, path)
     for line in run.summary(record):
-        print(line, flush=True)
+        print(config.located(path, line), flush=True)
     if not record.verdict.passed:
         session.error(f"{name} failed; evidence in {_shown(path, record.run_id, name)}")
 
@@ -89,7 +89,7 @@ def _stand(session: nox.Session, *, path: Path, name: str) -> None:
     try:
         run_standing(_order(session, path, name, standing))
     except (NoxlibError, OSError) as error:
-        _fail(session, error)
+        _fail(session, error, path)
 
 
 def _order(
@@ -119,14 +119,16 @@ def _forced(session: nox.Session) -> str:
     return session.python if isinstance(session.python, str) else ""
 
 
-def _fail(session: nox.Session, error: NoxlibError | OSError) -> NoReturn:
+def _fail(session: nox.Session, error: NoxlibError | OSError, path: Path) -> NoReturn:
     """End the session with one clear message; what the system refused is about a folder of ours."""
+    from noxlib import config  # noqa: PLC0415
+
     if isinstance(error, OSError):
         error = RecordError(
             f"{error.filename or 'noxlib'}: {error.strerror or error}",
             remedy="free some space there, or make it yours; NOXLIB_CACHE, NOXLIB_STATE name others",
         )
-    print(error, file=sys.stderr, flush=True)
+    print(config.located(path, str(error)), file=sys.stderr, flush=True)
     session.error(f"{error.title}: exit code {error.exit_code}")
 
 
@@ -148,7 +150,7 @@ def _report(session: nox.Session, *, path: Path) -> None:
             )
         passed, lines = report_lines(path, tuple(session.posargs))
     except (NoxlibError, OSError) as error:
-        _fail(session, error)
+        _fail(session, error, path)
     for line in lines:
         print(line, flush=True)
     if not passed:

@@ -10,12 +10,22 @@ from typing import TYPE_CHECKING, Any
 from noxlib import plan
 from noxlib.config import disk, file, present, store
 from noxlib.config.coming import Coming, not_available
+from noxlib.config.lines import located
 from noxlib.model import TEST_TYPES, Platform, SessionPlan
 
 if TYPE_CHECKING:
     from noxlib.config.problems import Problems
 
-__all__ = ["Coming", "inspect", "is_legal_name", "load", "not_available", "refuse_absent", "schema"]
+__all__ = [
+    "Coming",
+    "inspect",
+    "is_legal_name",
+    "load",
+    "located",
+    "not_available",
+    "refuse_absent",
+    "schema",
+]
 
 _RESOURCES = frozenset({"postgres", "redis", "process"})
 

@@ -34,10 +34,15 @@ def _command(order: PostgresOrder, what: str, words: tuple[str, ...], lease: Lea
     program = shutil.which(words[0], path=environment.get("PATH"))
     if program is None:
         raise ResourceError(
-            f"{order.place}.{what}: there is no `{words[0]}` in the service's virtualenv or on PATH",
+            f"{order.place}.{_key(what)}: there is no `{words[0]}` in the service's virtualenv or on PATH",
             remedy=f"lock the package that brings {words[0]}, or mend the command",
         )
     _run(order, what, [program, *words[1:]], environment, lease.secrets)
+
+
+def _key(what: str) -> str:
+    """Return the key as services.toml has it: a seed command stands under `seed`."""
+    return what.partition("_")[0]
 
 
 def _seed_files(order: PostgresOrder) -> list[Path]:
@@ -89,7 +94,7 @@ def _run(
     environment: Mapping[str, str],
     secrets: Sequence[str],
 ) -> None:
-    kind = what.partition("_")[0]
+    kind = _key(what)
     log = order.log.with_name(f"{order.log.stem}-{kind}.log")
     setting = launch.Setting(
         cwd=order.service_folder,
@@ -100,4 +105,4 @@ def _run(
     done = launch.run(words, setting, timeout=COMMAND_SECONDS)
     order.event(f"postgres.{kind}", resource=order.name, code=done.code, seconds=done.seconds)
     if done.code or done.timed_out:
-        raise ResourceError(f"{order.place}.{what}: {done.describe(log)}")
+        raise ResourceError(f"{order.place}.{kind}: {done.describe(log)}")

@@ -156,3 +156,14 @@ def test_a_seed_that_isnt_text_is_named(
     (tmp_path / "tests/seeds/1.sql").write_bytes(b"\xff\xfe")
     with pytest.raises(ResourceError, match=r"tests/seeds/1\.sql can't be read"):
         started(binaries=without_psql(binaries, folder), seed=("tests/seeds/*.sql",))
+
+
+@pytest.mark.parametrize(
+    ("command", "says"), [("false", "ended with exit code 1"), ("flase", "there is no `flase`")]
+)
+def test_a_seed_command_that_fails_is_named_by_its_key(started: Start, command: str, says: str) -> None:
+    with pytest.raises(ResourceError) as caught:
+        started(seed_command=(command,))
+    place, _, fault = caught.value.message.partition("postgres.seed: ")
+    assert place == "services.toml: services.a."
+    assert says in fault
