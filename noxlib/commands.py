@@ -162,9 +162,17 @@ def _warn(line: str) -> None:
     print(f"warning: {line}", file=sys.stderr)
 
 
+def guide(services: Path) -> None:
+    """Print a page of what each service needs of PostgreSQL and Redis, and how it gets it."""
+    from noxlib import guide as page  # noqa: PLC0415  the other commands don't need it
+
+    print(page.text(_inspected(services)), end="")
+
+
 COMMANDS: dict[str, Callable[[Path], None]] = {
     "init": init,
     "check": check,
+    "guide": guide,
     "schema": schema,
     "doctor": doctor,
 }
