@@ -84,7 +84,7 @@ def cache_folder() -> Path:
 
 def _unwritable(path: Path, error: OSError) -> RecordError:
     full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    remedy = "free some space on that disk" if full else "make it a folder that is yours"
+    remedy = "free some space on that disk" if full else "make its folder one that you may write to"
     with contextlib.suppress(RecordError):
         if path.is_relative_to(cache_folder()):
             remedy += ", or set NOXLIB_CACHE to another one"
