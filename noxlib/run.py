@@ -15,6 +15,7 @@ from pathlib import Path
 
 from noxlib import box as boxes
 from noxlib import coverage_config, environment, gates, inputs, launch, plan, session_environment, suites
+from noxlib.dsn import ExternalServer
 from noxlib.files import cache_folder, locked, write_whole
 from noxlib.migration_key import migration_key
 from noxlib.model import (
@@ -22,6 +23,7 @@ from noxlib.model import (
     BuiltEnvironment,
     Evidence,
     Platform,
+    Postgres,
     Record,
     Service,
     SessionPlan,
@@ -31,6 +33,8 @@ from noxlib.model import (
 )
 from noxlib.records import Run, State, portable
 from noxlib.resources.binaries import find_binaries
+from noxlib.resources.external_broker import brokers, close
+from noxlib.resources.external_server import find_external
 from noxlib.resources.redis_binaries import find_redis
 from noxlib.suites import stress
 from noxlib.verdict import summary
@@ -85,6 +89,7 @@ def run_session(order: RunOrder) -> Record:
     state.add_to_history(kept)
     state.prune(order.plan.name)
     if interrupted:
+        order.say(f"{order.plan.name}: interrupted; evidence in {os.path.relpath(run.folder)}")
         raise KeyboardInterrupt
     return portable(record, redactor=redactor, places={})
 
@@ -96,7 +101,9 @@ def prepare(order: RunOrder, state: State) -> Work:
     """Build and find, outside of the box, all that needs the network or takes long."""
     kind = boxes.choose()
     services = plan.started_services(order.platform, order.service, order.plan.type)
-    postgres, redis = _postgres(order, services), _redis(order, services)
+    external = _external(order, services)
+    postgres = _postgres(order, services, external)
+    redis = _redis(order, services)
     environments = {each.name: _environment(order, each) for each in services}
     names = [name for each in services for name in each.pass_env]
     return Work(
@@ -110,25 +117,55 @@ def prepare(order: RunOrder, state: State) -> Work:
         postgres=postgres,
         redis=redis,
         migration_keys=_migration_keys(order, state, services, environments),
+        external={key: server for key, (server, _) in external.items()},
         tools=_tools(order, environments[order.plan.service]),
         posargs=order.posargs,
         parallel=order.parallel,
         color=order.color,
-        secrets=tuple(session_environment.secrets(os.environ, names)),
+        secrets=(
+            *session_environment.secrets(os.environ, names),
+            *(secret for server, _ in external.values() for secret in server.secrets),
+        ),
     )
 
 
-def _postgres(order: RunOrder, services: tuple[Service, ...]) -> dict[str, Binaries]:
-    """Find binaries for every server before anything is built or started."""
+def _external(order: RunOrder, services: tuple[Service, ...]) -> dict[str, tuple[ExternalServer, Binaries]]:
+    """Find the servers that variables name, before anything is built or started."""
     found = {}
+    for key, settings, place in _servers(order, services):
+        # What an earlier run has kept is opened by a server of our own.
+        opened = order.plan.type in plan.STANDING and order.posargs
+        if settings.external and not opened and (named := find_external(settings, place, os.environ)):
+            found[key] = named
+    return found
+
+
+def _postgres(
+    order: RunOrder,
+    services: tuple[Service, ...],
+    external: Mapping[str, tuple[ExternalServer, Binaries]],
+) -> dict[str, Binaries]:
+    """Find binaries for every server before anything is built or started."""
+    return {
+        key: external[key][1]
+        if key in external
+        else find_binaries(settings, place, cache_folder(), order.say)
+        for key, settings, place in _servers(order, services)
+    }
+
+
+def _servers(order: RunOrder, services: tuple[Service, ...]) -> Iterator[tuple[str, Postgres, str]]:
+    """Yield each server that the session needs, and where services.toml speaks of it."""
+    needed = plan.needs(order.service, order.plan.type)
     for each in services:
-        needed = plan.needs(order.service, order.plan.type)
         if each is order.service and "postgres" not in needed:
             continue
         for settings in each.postgres:
-            place = f"services.toml: services.{each.name}.{settings.name}"
-            found[f"{each.name}/{settings.name}"] = find_binaries(settings, place, cache_folder(), order.say)
-    return found
+            yield (
+                f"{each.name}/{settings.name}",
+                settings,
+                f"services.toml: services.{each.name}.{settings.name}",
+            )
 
 
 def _migration_keys(
@@ -229,10 +266,21 @@ def live(work: Work) -> bool:
     command = boxes.command(work.box, supervisor, closed=settings.network == "closed")
     package = str(Path(__file__).parent.parent)
     path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
-    child = launch.start(
-        command,
-        launch.Setting(stdin=launch.PIPE, env={**os.environ, "PYTHONPATH": path}, cwd=Path(work.root)),
-    )
+    environment = session_environment.supervisor(os.environ, work.platform.services.values())
+    with brokers(work) as (own, channels):
+        setting = launch.Setting(
+            stdin=launch.PIPE,
+            env={**environment, "PYTHONPATH": path},
+            cwd=Path(work.root),
+            pass_fds=tuple(channels),
+        )
+        child = launch.start(command, setting)
+        close(channels)
+        return _lived(child, own)
+
+
+def _lived(child: launch.Child, work: Work) -> bool:
+    """Give the supervisor its work, and wait for its end; return whether we were interrupted meanwhile."""
     interrupted = False
     try:
         child.stdin.write(json.dumps(to_json(work)).encode() + b"\n")

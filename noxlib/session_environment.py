@@ -9,6 +9,7 @@ from noxlib.box import MARKER, Box
 from noxlib.model import Service
 
 PASSED = ("LANG", "LANGUAGE", "TERM", "TZ", "CI", "FORCE_COLOR", "NO_COLOR")
+_SUPERVISOR = ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "XDG_CACHE_HOME", "LD_LIBRARY_PATH")
 SECRET_WORDS = ("TOKEN", "SECRET", "PASSWORD", "PASSWD", "KEY", "CREDENTIAL", "DSN", "URL")
 
 
@@ -31,14 +32,12 @@ def base(outside: Mapping[str, str], box: Box, service: Service, virtualenv: Pat
 
 
 def supervisor(outside: Mapping[str, str], services: Iterable[Service]) -> dict[str, str]:
-    """Return what the supervisor gets: what is in the box can read it, so no address and no secret."""
-    passed = {name for each in services for name in each.pass_env}
+    """Return what the supervisor gets: everything in the box can read it in /proc."""
+    passed = {*PASSED, *_SUPERVISOR, *(name for each in services for name in each.pass_env)}
     return {
         name: value
         for name, value in outside.items()
-        if name in passed
-        or name.startswith("NOXLIB_")
-        or not (name.startswith("PG") or any(word in name.upper() for word in SECRET_WORDS))
+        if name in passed or name.startswith(("LC_", "NOXLIB_", "PYTHON", "COVERAGE_", "COV_CORE_"))
     }
 
 

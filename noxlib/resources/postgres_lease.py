@@ -52,6 +52,7 @@ def set_password(order: PostgresOrder, server: Server, access: Access) -> None:
     """Let the service's role in by its password."""
     if access.auth == "trust":
         return
+    server.redactor.add(access.secrets)
     iterations = SCRAM_ITERATIONS if access.auth == "scram-sha-256" else 1
     kept = postgres_sql.verifier(access.password, iterations)
     role = postgres_sql.quoted(order.settings.role)

@@ -88,6 +88,7 @@ class Server(Postgresql):  # type: ignore[misc]  # the library has no types
         """Lay the folder out; `setup` fills it, `start` boots it."""
         self.order = order
         self.base = order.folder
+        self.redactor = launch.Redactor()  # the log shows statements that failed
         self._said = bytearray()
         self._paused: set[int] = set()
         program = Path(order.binaries.bin_dir)
@@ -178,6 +179,7 @@ class Server(Postgresql):  # type: ignore[misc]  # the library has no types
                 env=_server_environment(),
                 log=self.order.log,
                 sink=self._hear,
+                redactor=self.redactor,
                 credentials=self.order.credentials,
             ),
         )

@@ -15,22 +15,23 @@ from typing import Any
 from noxlib.errors import ResourceError
 
 SHOWN = 200  # characters of a statement in an error
+RENAME_MS = 50  # then a client is there; PostgreSQL would wait 5 s for it to go
 CLIENT_GONE_SECONDS = 5.0  # a backend needs a moment to go after its client
 TEMPLATE = "noxlib_template"  # the database that the server makes fresh ones of
 
 
 @contextlib.contextmanager
 def connected(dsn: Mapping[str, Any], timeout: float | None = None) -> Iterator[Any]:
-    """Open a connection over a Unix socket, in autocommit, and close it."""
+    """Open a connection in autocommit, over a Unix socket or TCP, and close it."""
     import pg8000.native  # noqa: PLC0415  most of testing.postgresql's own cost
 
     # A socket of our own: pg8000 leaks its socket when the server doesn't answer.
-    with socket.socket(socket.AF_UNIX) as sock:
-        sock.settimeout(timeout)
-        sock.connect(dsn["unix_sock"])
+    with _opened(dsn, timeout) as sock:
         connection = pg8000.native.Connection(
             user=dsn["user"],
             database=dsn["database"],
+            password=dsn.get("password"),
+            application_name=dsn.get("application_name"),
             sock=sock,
             ssl_context=False,  # reading the certificates would cost 20 ms
         )
@@ -39,6 +40,19 @@ def connected(dsn: Mapping[str, Any], timeout: float | None = None) -> Iterator[
         finally:
             with contextlib.suppress(pg8000.native.Error, OSError):
                 connection.close()
+
+
+def _opened(dsn: Mapping[str, Any], timeout: float | None) -> socket.socket:
+    if "unix_sock" not in dsn:
+        return socket.create_connection((dsn["host"], dsn["port"]), timeout)
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        sock.settimeout(timeout)
+        sock.connect(dsn["unix_sock"])
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 def execute(connection: Any, sql: str, place: str) -> None:
@@ -80,7 +94,8 @@ def clone_database(connection: Any, source: str, name: str, role: str) -> None:
         source=source,
     )
     if own[0][0]:
-        _copy_settings(connection, source, name)
+        copy = _copy_settings if connection.parameter_statuses["is_superuser"] == "on" else _copy_as_owner
+        copy(connection, source, name)
 
 
 def _copy_settings(connection: Any, source: str, name: str) -> None:
@@ -101,6 +116,39 @@ def _copy_settings(connection: Any, source: str, name: str) -> None:
     connection.run("RESET allow_system_table_mods")
 
 
+def _copy_as_owner(connection: Any, source: str, name: str) -> None:
+    """Do by commands what only a superuser may do in the catalogs."""
+    rows = connection.run(
+        "SELECT unnest(s.setconfig) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase"
+        " WHERE d.datname = :source AND s.setrole = 0",
+        source=source,
+    )
+    for (pair,) in rows:
+        set_for_database(connection, name, *pair.split("=", 1))
+    grants = connection.run(
+        "SELECT a.privilege_type, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END"
+        " FROM pg_database d, aclexplode(d.datacl) a WHERE d.datname = :source",
+        source=source,
+    )
+    if grants:
+        connection.run(f"REVOKE ALL ON DATABASE {quoted(name)} FROM PUBLIC")
+    for right, grantee in grants:
+        connection.run(f"GRANT {right} ON DATABASE {quoted(name)} TO {grantee}")
+
+
+def set_for_database(connection: Any, database: str, key: str, value: str) -> None:
+    """Give a database a setting of its own. Raises DatabaseError.
+
+    By way of the session's own: a list, such as search_path, can't be written as one string.
+    """
+    connection.run("SELECT set_config(:key, :value, false)", key=key, value=value)
+    name = ".".join(map(quoted, key.split(".")))
+    try:
+        connection.run(f"ALTER DATABASE {quoted(database)} SET {name} FROM CURRENT")
+    finally:
+        connection.run(f"RESET {name}")
+
+
 def warm(dsn: Mapping[str, Any], admin: Any) -> None:
     """Let a template database write its catalog cache, which a server's start has removed.
 
@@ -114,6 +162,16 @@ def warm(dsn: Mapping[str, Any], admin: Any) -> None:
     deadline = time.monotonic() + CLIENT_GONE_SECONDS
     while clients(admin, dsn["database"]) and time.monotonic() < deadline:
         time.sleep(0.001)
+
+
+def rename_database(connection: Any, name: str, new: str) -> None:
+    """Give a database a name that its former clients don't know.
+
+    Raises DatabaseError while anybody is connected: afterwards, nobody is.
+    """
+    connection.execute_simple(
+        f"SET LOCAL statement_timeout = {RENAME_MS}; ALTER DATABASE {quoted(name)} RENAME TO {quoted(new)}"
+    )
 
 
 def drop_database(connection: Any, name: str, *, force: bool) -> None:

@@ -65,7 +65,7 @@ class Container:
     def ours(self) -> int:
         """Count what sessions have made here."""
         made = "SELECT datname FROM pg_database UNION ALL SELECT rolname FROM pg_roles"
-        ours = f"SELECT count(*) FROM ({made}) AS n(name) WHERE name LIKE 'noxlib\\_0%'"  # noqa: S608  a constant
+        ours = f"SELECT count(*) FROM ({made}) AS n(name) WHERE name LIKE 'noxlib\\_0%'"
         return int(self.ask(ours))
 
     def limited(self, rights: str = "CREATEDB", password: str = "") -> Container:
