@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import httpx2
@@ -87,6 +87,6 @@ async def http(app: FastAPI, caller: Caller) -> AsyncIterator[httpx2.AsyncClient
 
 
 @pytest.fixture(scope="session")
-def server_url() -> Iterator[str]:
+def server_url() -> str:
     """Return the address of the running server."""
-    yield os.environ["PLANT_URL"]
+    return os.environ["PLANT_URL"]

@@ -10,7 +10,8 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-# Both are trusted: the database's owner may create them, no superuser is needed.
+# Where the database's owner may not create one (pgvector isn't trusted everywhere), a superuser has done
+# so beforehand, and it is found here.
 EXTENSIONS = ("vector", "pg_trgm")
 
 # What an entity was born with stays. In the database, so that it holds for whoever writes.

@@ -13,7 +13,8 @@ down_revision = "004"
 branch_labels = None
 depends_on = None
 
-OWN = "tenant = current_setting('plant.tenant', true)"
+# Once it was set in a session, the setting is empty and not null after the transaction.
+OWN = "tenant = nullif(current_setting('plant.tenant', true), '')"
 # The tables of the kinds have no tenant of their own: what is visible of base_entity decides.
 OWN_BASE = "EXISTS (SELECT FROM base_entity b WHERE b.id = {table}.id)"
 # Foreign keys look past row-level security: without this, one could refer to what one can't see.

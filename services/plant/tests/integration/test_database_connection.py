@@ -96,10 +96,15 @@ async def test_a_session_begins_when_it_is_used_and_ends_when_it_is_closed(engin
 
 
 async def test_a_session_s_context_manager_closes_it_when_the_block_fails(engine: AsyncEngine) -> None:
-    with pytest.raises(ZeroDivisionError):
-        async with AsyncSession(engine) as session:
+    session = AsyncSession(engine)
+
+    async def fail() -> None:
+        async with session:
             await session.execute(text("SELECT 1"))
-            _ = 1 / 0
+            raise LookupError("planted")
+
+    with pytest.raises(LookupError, match="planted"):
+        await fail()
     assert not session.in_transaction()
 
 
