@@ -6,7 +6,6 @@ Nothing is made before the first one is asked for: a session that never asks pay
 from __future__ import annotations
 
 import contextlib
-import shutil
 import threading
 import time
 from collections import deque
@@ -15,10 +14,10 @@ from typing import Any
 
 from noxlib.errors import ResourceError
 from noxlib.resources import postgres_sql
+from noxlib.resources.postgres_endpoint import Endpoint
 from noxlib.resources.postgres_order import PostgresOrder
 from noxlib.resources.postgres_reset import Resetter
 from noxlib.resources.postgres_roles import RoleGuard
-from noxlib.resources.postgres_server import Server
 
 MAKERS = 2  # a third gains nothing: making one is 94 % copying in the kernel
 AHEAD = 2  # ready databases beside one for each in use
@@ -29,13 +28,14 @@ LINGER_SECONDS = 0.5  # for clients of a database that is given back; then they 
 POLL_SECONDS = 0.005
 ROOM = 1.5  # a new database is made while this times its template's size is free ...
 ROOM_BYTES = 32 * 1024**2  # ... and this, for WAL and for what tests write
+UNKNOWN = 2**63  # bytes: enough
 NAME_CHARACTERS = 48  # of at most 63
 
 
 class DatabasePool:
     """The fresh databases of one server."""
 
-    def __init__(self, order: PostgresOrder, server: Server) -> None:
+    def __init__(self, order: PostgresOrder, server: Endpoint) -> None:
         """Take a server whose template database is there."""
         self._order = order
         self._server = server
@@ -155,12 +155,15 @@ class DatabasePool:
                 due = bool(self._garbage) and time.monotonic() >= self._garbage[0].due
                 if self._wants_more() and (self._waiting > len(self._ready) or not due):
                     self._making += 1
-                    self._made += 1
-                    return f"{self._order.settings.database[:NAME_CHARACTERS]}_{self._made}"
+                    return self._new_name()
                 if due:
                     return self._garbage.popleft()
                 self._changed.wait(POLL_SECONDS if self._garbage else None)
             return None
+
+    def _new_name(self) -> str:
+        self._made += 1
+        return f"{self._order.settings.database[:NAME_CHARACTERS]}_{self._made}"
 
     def _wants_more(self) -> bool:
         coming = len(self._ready) + self._making
@@ -169,36 +172,38 @@ class DatabasePool:
 
     def _make(self, connection: Any, name: str) -> None:
         self._check_room(connection)
-        postgres_sql.clone_database(connection, postgres_sql.TEMPLATE, name, self._order.settings.role)
+        postgres_sql.clone_database(connection, self._server.template, name, self._order.settings.role)
         if self._order.settings.isolation == "reset":
-            self._learn(name)
+            self._learned(name).made(connection, name)
         with self._changed:
             self._making -= 1
             self._ready.append(name)
             self._changed.notify_all()
 
-    def _learn(self, name: str) -> None:
-        """See once how a fresh database looks."""
+    def _learned(self, name: str) -> Resetter:
+        """Return what has once seen how a fresh database looks."""
         with self._preparing:
             if self._resetter is None:
                 resetter = Resetter(self._order.settings.role, self._order.place)
                 with postgres_sql.connected(self._server.dsn(database=name)) as connection:
                     resetter.learn(connection)
                 self._resetter = resetter
+            return self._resetter
 
     def _check_room(self, connection: Any) -> None:
         """Refuse what would fill the disk: a server without room for its WAL ends, with every database."""
         with self._preparing:
             if not self._template_bytes:
-                size = postgres_sql.database_bytes(connection, postgres_sql.TEMPLATE)
-                postgres_sql.warm(self._server.dsn(database=postgres_sql.TEMPLATE), connection)
-                self._roles = RoleGuard(self._server.dsn(), self._order.settings.role)
+                size = postgres_sql.database_bytes(connection, self._server.template)
+                postgres_sql.warm(self._server.dsn(database=self._server.template), connection)
+                if self._server.guards_roles:
+                    self._roles = RoleGuard(self._server.dsn(), self._order.settings.role)
                 self._template_bytes = size
-        free = shutil.disk_usage(self._server.data).free
+        free, place = self._server.room() or (UNKNOWN, "")
         if free < self._template_bytes * ROOM + ROOM_BYTES:
             raise ResourceError(
                 f"{self._order.place}: no room for another database of {self._template_bytes // 1024**2} MB: "
-                f"{free // 1024**2} MB are free in {self._server.data}, "
+                f"{free // 1024**2} MB are free in {place}, "
                 f"{len(self._used)} databases are in use and {len(self.kept)} are kept",
                 remedy="free some, use fewer workers, or set TMPDIR to a folder on a disk with room",
             )
@@ -210,21 +215,35 @@ class DatabasePool:
             with self._changed:
                 self._garbage.append(replace(garbage, due=now + POLL_SECONDS))
             return
-        if not clients and self._resetter is not None and self._reset(self._resetter, garbage.name):
-            with self._changed:
-                self._ready.append(garbage.name)
-                self._changed.notify_all()
-            return
-        postgres_sql.drop_database(connection, garbage.name, force=bool(clients))
+        name = garbage.name
+        if not clients and self._resetter is not None:
+            name, as_new = self._reset(connection, self._resetter, name)
+            if as_new:
+                with self._changed:
+                    self._ready.append(name)
+                    self._changed.notify_all()
+                return
+        postgres_sql.drop_database(connection, name, force=True)
 
-    def _reset(self, resetter: Resetter, name: str) -> bool:
-        """Bring a used database back, if it can be; tests may have dropped it."""
+    def _reset(self, connection: Any, resetter: Resetter, old: str) -> tuple[str, bool]:
+        """Bring a used database back, if it can be; return its name and whether it is as new.
+
+        Under a new name: a client of old that connects again is told that its database is gone.
+        """
+        with self._changed:
+            name = self._new_name()
+        try:
+            postgres_sql.rename_database(connection, old, name)
+        except Exception:  # noqa: BLE001  a client has come again, or its test has dropped it
+            resetter.forget(old)
+            return old, False
+        resetter.rename(old, name)
         as_new = False
         with contextlib.suppress(Exception), postgres_sql.connected(self._server.dsn(database=name)) as there:
             as_new = resetter.reset(there, name)
         if not as_new:
             resetter.forget(name)
-        return as_new
+        return name, as_new
 
     def _failed(self, job: str | _Garbage, error: Exception) -> None:
         with self._changed:

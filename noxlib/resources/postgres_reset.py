@@ -37,10 +37,10 @@ SELECT ROW(to_jsonb(d) - ARRAY['oid', 'datname', 'datfrozenxid', 'datminmxid'],
   (SELECT array_agg(x.gid) FROM pg_prepared_xacts x WHERE x.database = d.datname),
   (SELECT array_agg(r.slot_name) FROM pg_replication_slots r WHERE r.database = d.datname),
   (SELECT array_agg(c.description) FROM pg_shdescription c WHERE c.objoid = d.oid),
-  (SELECT b.stats_reset FROM pg_stat_database b WHERE b.datid = d.oid),
-  (SELECT w.stats_reset FROM pg_stat_bgwriter w))::text
+  (SELECT b.stats_reset FROM pg_stat_database b WHERE b.datid = d.oid))::text
 FROM pg_database d WHERE d.datname = current_database()
 """
+EPOCH = "SELECT stats_reset::text FROM pg_stat_bgwriter"  # a crash, or a superuser, begins another
 TABLES_SQL = """
 SELECT c.oid, c.reltoastrelid, format('%I.%I', n.nspname, c.relname),
   (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) FROM pg_attribute a
@@ -89,6 +89,7 @@ class _Table:
 class _Seen:
     """How a database looked when it was last known to be as its template made it."""
 
+    epoch: str = ""  # of the counters
     counters: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     resets: int = 0
 
@@ -123,11 +124,17 @@ class Resetter:
             connection.run(f"COPY {name} ({columns}) TO STDOUT", stream=stream)
             self._tables[oid] = _Table(name, columns, toast, stream.getvalue())
 
+    def made(self, connection: Any, name: str) -> None:
+        """Note a database that was just made, through any connection."""
+        self._seen[name] = _Seen(epoch=self._epoch(connection))
+
     def reset(self, connection: Any, name: str) -> bool:
         """Bring a database back that nobody else can connect to; False when it is beyond that."""
         connection.execute_simple(PLAIN)
-        seen = self._seen.setdefault(name, _Seen())
-        if seen.resets >= RESETS or self._own_state(connection) != self._own:
+        seen = self._seen[name]
+        if seen.resets >= RESETS or self._epoch(connection) != seen.epoch:
+            return False
+        if self._own_state(connection) != self._own:
             return False
         counters = self._counters(connection)
         touched = {oid for oid, counts in counters.items() if counts != seen.counters.get(oid)}
@@ -142,7 +149,7 @@ class Resetter:
 
     def rename(self, name: str, new: str) -> None:
         """Know a database by its new name."""
-        self._seen[new] = self._seen.pop(name, _Seen())
+        self._seen[new] = self._seen.pop(name)
 
     def forget(self, name: str) -> None:
         """Drop what is known of a database that is gone."""
@@ -198,6 +205,10 @@ class Resetter:
         return {
             oid: (inserted, updated, deleted) for oid, inserted, updated, deleted in connection.run(COUNTERS)
         }
+
+    @staticmethod
+    def _epoch(connection: Any) -> str:
+        return str(connection.run(EPOCH)[0][0])
 
     @staticmethod
     def _own_state(connection: Any) -> str:

@@ -37,15 +37,9 @@ class RoleGuard:
 
     def restore(self) -> None:
         """Undo what tests did to the roles. A superuser may do anything: nobody tries."""
-        if not self._super:
-            with postgres_sql.connected(self._dsn) as connection:
-                self.restore_over(connection)
-
-    def restore_over(self, connection: Any) -> None:
-        """Undo it over a connection that is there."""
         if self._super:
             return
-        with self._doing:
+        with self._doing, postgres_sql.connected(self._dsn) as connection:
             now = self._look(connection)
             changed = {oid: was for oid, was in self._roles.items() if now.get(oid, was) != was}
             members = dict(connection.run(MEMBERS))
