@@ -52,7 +52,7 @@ def test_a_missing_and_an_unreadable_services_toml_are_said(fresh: Fresh) -> Non
 
 
 def test_a_service_without_a_lock_file_is_refused(fresh: Fresh) -> None:
-    project = fresh({"services.toml": SERVICE, "a/src/mod.py": ""})
+    project = fresh({"services.toml": SERVICE, "a/src/mod.py": "", "a/tests/unit/test_a.py": ""})
     output = clean(project, "-s", "unit-a", code=1)
     assert "poetry.lock" in output
     assert "to fix it:" in output
@@ -63,6 +63,7 @@ def test_a_python_that_is_not_there_is_said_with_those_that_are(fresh: Fresh) ->
         {
             "services.toml": SERVICE + 'pythons = ["3.77"]\n',
             "a/src/mod.py": "",
+            "a/tests/unit/test_a.py": "",
             "a/requirements.lock": "iniconfig==2.3.0\n",
         }
     )
