@@ -35,6 +35,8 @@ def test_waits():
     while not Path(__file__).with_name("go").exists():
         time.sleep(0.02)
 """
+BOXES = ("namespace", "guarded")
+ROUNDS = int(os.environ.get("NOXLIB_SOAK_ROUNDS", "6"))  # `nox -s soak` asks for more
 PLACES = (Path("/dev/shm"), Path(tempfile.gettempdir()), Path("/tmp"))
 
 
@@ -64,9 +66,9 @@ class Victim(Project):
         self.go.unlink(missing_ok=True)
         return self.start("-s", "integration-a", *words, env={"NOXLIB_BOX": box})
 
-    def wait_running(self, child: launch.Child) -> None:
+    def wait_running(self, child: launch.Child, flag: Path | None = None) -> None:
         deadline = time.monotonic() + 60
-        while not self.flag.exists():
+        while not (flag or self.flag).exists():
             log = (self.folder / "nox.log").read_text(errors="replace")
             assert child.code is None, f"nox ended early:\n{log}"
             assert time.monotonic() < deadline, f"the test never began:\n{log}"

@@ -10,12 +10,10 @@ from collections.abc import Callable
 
 import psutil
 import pytest
-from conftest import Victim
+from conftest import BOXES, ROUNDS, Victim
 
 from noxlib import launch
 
-BOXES = ("namespace", "guarded")
-ROUNDS = int(os.environ.get("NOXLIB_SOAK_ROUNDS", "6"))  # `nox -s soak` asks for more
 ORDERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
 
 
