@@ -50,6 +50,7 @@ def test_the_session_has_its_own_data_files_and_measures_every_process(
     assert cov.get_option("run:relative_files") is False
     assert cov.get_option("run:branch") is True
     assert cov.get_option("run:source_pkgs") == []
+    assert cov.get_option("run:disable_warnings") == ["no-data-collected"]
 
 
 def test_branches_can_be_switched_off(written: Written) -> None:
