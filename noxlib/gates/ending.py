@@ -65,7 +65,7 @@ def _interrupted(case: Case) -> Finding:
 
 
 def _running(case: Case) -> list[str]:
-    return [f"running: {name}" for name in running(case)]
+    return [f"{'running' if '::' in name else 'importing'}: {name}" for name in running(case)]
 
 
 def _cut_short(case: Case, code: int) -> Finding:

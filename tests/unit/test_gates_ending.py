@@ -221,6 +221,11 @@ def test_a_process_that_is_gone_before_pytests_end_names_the_test(suite: Suite, 
     assert found.details[0] == "running: tests/unit/test_a.py::test_hangs"
 
 
+def test_a_process_that_is_gone_while_it_imports_names_the_file(suite: Suite) -> None:
+    suite.noted({"begun": "tests/unit/test_a.py"})
+    assert suite.only(3).details[0] == "importing: tests/unit/test_a.py"
+
+
 def test_a_process_that_is_gone_between_tests_shows_its_last_lines(suite: Suite) -> None:
     suite.noted(PASSED)
     suite.printed("Fatal Python error: Segmentation fault\n")
