@@ -39,9 +39,17 @@ def main(words: Sequence[str] | None = None) -> int:
         if chosen.function is not doctor:  # which says it among the rest
             variables.check(os.environ, _warn)
         chosen.function(chosen.services)
+        sys.stdout.flush()
     except NoxlibError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        print("noxlib: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # `schema | head`: what is left unwritten must not fail a second time when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     return 0
 
 
