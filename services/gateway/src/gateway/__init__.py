@@ -1,0 +1,1 @@
+"""An edge API in front of cs1 and plant."""

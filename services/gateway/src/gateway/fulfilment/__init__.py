@@ -1,0 +1,1 @@
+"""What it takes to bring a hire to its end."""

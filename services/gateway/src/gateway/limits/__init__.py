@@ -1,0 +1,1 @@
+"""Rate limits: how many requests a client may send."""

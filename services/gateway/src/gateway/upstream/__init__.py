@@ -1,0 +1,1 @@
+"""The services behind the gateway, and how to live with their bad days."""
