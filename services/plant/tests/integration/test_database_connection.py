@@ -78,8 +78,9 @@ async def test_the_base_table_has_the_columns_and_types_of_every_entity(engine: 
     assert set(found) == set(BaseEntity.__table__.c.keys())
     assert isinstance(found["id"]["type"], UUID)
     for name in ("created_at", "updated_at"):
-        assert isinstance(found[name]["type"], TIMESTAMP)
-        assert found[name]["type"].timezone
+        kind = found[name]["type"]
+        assert isinstance(kind, TIMESTAMP)
+        assert kind.timezone
     nullable = {name for name, column in found.items() if column["nullable"]}
     assert nullable == {"idempotency_key", "fingerprint"}
 
