@@ -20,13 +20,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from noxlib import launch
+from noxlib import launch, session_environment
 from noxlib.dsn import ExternalServer
 from noxlib.model import Work, from_json, to_json
 from noxlib.resources import external_databases, postgres_sql
 from noxlib.resources.external_server import CONNECT_SECONDS, connection_to
 
 END_SECONDS = 20.0
+HOLD_SECONDS = 2.0
 GIVEN, REFUSED = b"+", b"-"
 _MESSAGE_BYTES = 512
 
@@ -72,11 +73,11 @@ def _log(work: Work, key: str) -> Path:
 
 
 def _start(server: ExternalServer, channel: int, log: Path) -> launch.Child:
-    environment = {"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = session_environment.supervisor(os.environ, ())
     child = launch.start(
         [sys.executable, "-m", "noxlib.resources.external_broker"],
         launch.Setting(
-            env=environment,
+            env={**environment, "PYTHONPATH": os.pathsep.join(sys.path)},
             stdin=launch.PIPE,
             pass_fds=(channel,),
             log=log,
@@ -152,9 +153,22 @@ def main() -> int:
     with contextlib.ExitStack() as stack, socket.socket(fileno=server.channel) as channel:
         keeper = Keeper(server, stack)
         threading.Thread(target=_remove_lost, args=(server,), daemon=True).start()
-        while channel.recv(1):
+        while _asked(channel, keeper):
             _answer(channel, keeper)
         return _remove(server)
+
+
+def _asked(channel: socket.socket, keeper: Keeper) -> bool:
+    """Wait for a request; meanwhile see to it that a server that was restarted knows of the session."""
+    while True:
+        channel.settimeout(HOLD_SECONDS)
+        try:
+            return bool(channel.recv(1))
+        except TimeoutError:
+            with contextlib.suppress(Exception):  # the server is away: next time
+                keeper.hold()
+        except ConnectionError:
+            return False
 
 
 def _answer(channel: socket.socket, keeper: Keeper) -> None:

@@ -6,7 +6,6 @@ holds an advisory lock of that number: what nobody holds a lock for was left by 
 
 from __future__ import annotations
 
-import contextlib
 import time
 from typing import Any
 
@@ -80,11 +79,6 @@ def _dropped(connection: Any, pattern: str, *, force: bool) -> list[str]:
     """Drop databases, then roles; return what is left, each with what PostgreSQL says."""
     left = []
     for (name,) in connection.run("SELECT datname FROM pg_database WHERE datname ~ :p", p=pattern):
-        if force and postgres_sql.server_version(connection) < (13,):
-            with contextlib.suppress(Exception):
-                connection.run(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :n", n=name
-                )
         try:
             postgres_sql.drop_database(connection, name, force=force)
         except Exception as error:  # noqa: BLE001  the others must go

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -90,8 +91,7 @@ class ExternalPostgres:
     def start(self) -> Lease:
         """Make the session's database, migrated and seeded; return its lease. Raises ResourceError."""
         order = self._order
-        folder = order.folder / f"external-{order.settings.name}-{order.owner}"
-        folder.mkdir(mode=0o700)
+        folder = Path(tempfile.mkdtemp(prefix="pg", dir=order.folder))
         self._channel = Channel(self._server.channel)
         self._gateway = Gateway(folder, self._channel.connect)
         self._gateway.listen(self._port, order.place)

@@ -23,10 +23,10 @@ from noxlib.box import free_port
 from noxlib.dsn import ExternalServer
 from noxlib.errors import ResourceError
 from noxlib.model import Binaries, External, Lease, Platform, Postgres, SessionPlan, Work
-from noxlib.resources import external_databases
+from noxlib.resources import external_databases, postgres_sql
 from noxlib.resources.external_broker import Channel, brokers, close
 from noxlib.resources.external_gateway import Gateway
-from noxlib.resources.external_server import find_external
+from noxlib.resources.external_server import connection_to, find_external
 from noxlib.resources.postgres import PostgresOrder
 from noxlib.resources.postgres_external import ExternalPostgres
 
@@ -277,6 +277,41 @@ def test_a_server_that_went_away_is_said(container: Container, session: Any) -> 
     assert container.ours() == 0
 
 
+def test_a_session_that_is_silent_while_the_server_restarts_is_still_known_to_live(
+    container: Container, session: Any
+) -> None:
+    with session() as own:
+        container.running.resource.kill()
+        container.running.resource.restart()
+        held = "select count(*) from pg_locks where locktype = 'advisory'"
+        assert container.ask(held) == 0
+        assert eventually(lambda: container.ask(held) == 1, 10)
+        with session(run="r-00000002"):
+            time.sleep(0.3)
+        assert own.ask("select 1") == 1
+    assert container.ours() == 0
+
+
+def test_a_server_that_goes_away_while_the_session_starts_is_said(
+    container: Container, session: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = Container.find
+
+    def found_too_late(*given: Any, **how: Any) -> Any:
+        answer = find(*given, **how)
+        container.running.resource.kill()
+        return answer
+
+    monkeypatch.setattr(Container, "find", found_too_late)
+    with pytest.raises(ResourceError, match=r"external: the server 127\.0\.0\.1:\d+ says: ."), session():
+        pass
+
+
+def test_extensions_are_there(session: Any) -> None:
+    with session(extensions=("plpgsql",)) as own:
+        assert own.ask("select count(*) from pg_extension where extname = 'plpgsql'") == 1
+
+
 # --- what is refused ------------------------------------------------------------------------
 
 
@@ -424,6 +459,28 @@ def test_a_session_whose_process_is_killed_is_cleaned_up_after_at_once(
         container.ask(f"create database {prefix}_test")
         child.stop(grace=0.0, first=signal.SIGKILL)
         assert eventually(lambda: container.ours() == 0, 20)
+
+
+def test_what_postgresql_will_not_drop_is_named_and_the_others_go(
+    container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(external_databases, "DROP_SECONDS", 0.2)
+    server, _ = container.find()
+    with postgres_sql.connected(connection_to(server)) as connection:
+        for sql in (
+            "CREATE ROLE noxlib_00000009_0",
+            "CREATE DATABASE noxlib_00000009_0_a IS_TEMPLATE true",
+            "CREATE DATABASE noxlib_00000009_0_b OWNER noxlib_00000009_0",
+            "CREATE DATABASE noxlib_00000009_00_c",
+            "CREATE TABLE held (id int)",
+            "ALTER TABLE held OWNER TO noxlib_00000009_0",
+        ):
+            connection.run(sql)
+        left = external_databases.remove(connection, "noxlib_00000009_0")
+        assert [each.partition(":")[0] for each in left] == ["noxlib_00000009_0_a", "noxlib_00000009_0"]
+        assert "template" in left[0]
+        names = "SELECT count(*) FROM pg_database WHERE datname LIKE 'noxlib%9\\_00_c'"
+        assert connection.run(names) == [[1]]
 
 
 def test_what_can_not_be_dropped_is_said(
