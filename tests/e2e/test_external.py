@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import socket
@@ -67,6 +68,20 @@ def readable(path):
         return bool(path.read_bytes())
     except OSError:
         return False
+"""
+WORKERS = """
+import os, subprocess
+import pytest
+from mod import double
+
+@pytest.mark.parametrize("number", range(4))
+def test_it_is_its_workers_own(number):
+    double(1)
+    sql = "insert into account values (1) returning current_database()"
+    done = subprocess.run(["psql", "-qAtc", sql], capture_output=True, text=True)
+    assert done.stdout.startswith("noxlib_") and done.stdout.strip() == os.environ["PGDATABASE"], done.stderr
+    assert os.environ["PYTEST_XDIST_WORKER"] in ("gw0", "gw1")
+    assert done.stdout.strip()[-1] in "12"
 """
 LEAKS = """
 import os, subprocess
@@ -252,6 +267,40 @@ def test_a_session_uses_cis_server_and_leaves_it_as_it_was(
     assert onlookers.seen == set()
     assert container.password not in result.output
     assert files_with(platform.folder, container.password) == []
+
+
+def test_each_worker_has_a_database_of_its_own_there(platform: Platform, container: Container) -> None:
+    settings(platform, suite='[services.a.types.integration]\nworkers = "2"\n')
+    platform.write({RELEASED: WORKERS})
+    result = run(platform, "namespace", {"CI_DATABASE_URL": container.url}).assert_ok()
+    result.assert_says("(external)", "4 passed")
+    assert container.ours() == 0
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
+def test_a_database_to_work_with_can_be_there_too(
+    platform: Platform, container: Container, end: signal.Signals
+) -> None:
+    settings(platform)
+    log = platform.folder / "nox.log"
+    log.unlink(missing_ok=True)
+    child = platform.start("-s", "db-a", env={"CI_DATABASE_URL": container.url})
+    try:
+        assert eventually(lambda: log.exists() and "^C ends it" in log.read_text(), 60), log.read_text()
+        lines = log.read_text().splitlines()
+        exported = dict(line.split()[1].split("=", 1) for line in lines if line.startswith("  export PG"))
+        opened = next(line for line in lines if "psql" in line).partition("psql ")[2]
+        done = launch.run(
+            ["psql", *shlex.split(opened), "-Atc", "select count(*) from account"],
+            launch.Setting(env={**os.environ, **exported}, sink=lambda _chunk: None),
+        )
+        assert done.output == "0\n"
+        assert container.password not in log.read_text()
+        child.send(end)
+        child.wait(30)
+    finally:
+        child.stop()
+    assert eventually(lambda: container.ours() == 0, 20)
 
 
 def test_without_the_variable_the_session_has_a_server_of_its_own(platform: Platform) -> None:
