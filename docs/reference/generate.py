@@ -66,8 +66,11 @@ Lengths of time are `"250ms"`, `"20s"`, `"5m"`, `"1h30m"` or a number of seconds
 """
 CODES = """# Exit codes
 
-A session that fails ends nox with 1; the message before it names the class below. While nox reads
-services.toml, and for `python -m noxlib`, the class is the exit code.
+A session that fails ends nox with 1. Where its suite could not begin, the message before it names the
+class below, or what it is about, with the number: `integration-shop: failed: ResourceError, exit code
+14, before the suite began`, `nox > Session unit-shop aborted: services.toml: exit code 11`. A suite that
+ran is judged by gates, and the verdict names those that failed. While nox reads services.toml, and for
+`python -m noxlib`, the class is the exit code.
 
 | code | error | means |
 |---|---|---|
