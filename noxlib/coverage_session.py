@@ -45,7 +45,7 @@ def _chosen(platform: Platform, names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _run_data(each: SessionPlan, platform: Platform, state: State, root: Path) -> RunData:
-    folder = state.latest(each.name)
+    folder = state.latest_whole(each.name)
     if folder is None:
         return RunData(session=each.name, service=each.service, type=each.type, folder=None, stale="")
     record = read_record(folder)

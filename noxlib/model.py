@@ -348,6 +348,7 @@ class Record:
     python: str  # BuiltEnvironment.version
     counts: dict[str, int]  # outcome -> tests
     coverage: float | None = None
+    partial: bool = False  # arguments behind `--` chose what ran: it says nothing of the whole suite
 
 
 # --- JSON -----------------------------------------------------------------------------------

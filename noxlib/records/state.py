@@ -11,7 +11,7 @@ from pathlib import Path
 from noxlib.errors import RecordError
 from noxlib.model import Record
 from noxlib.records.history import History
-from noxlib.records.run import Run
+from noxlib.records.run import Run, read_record
 from noxlib.state import StateFolder
 
 KEPT_RUNS = 20
@@ -56,14 +56,21 @@ class State(StateFolder):
         """Return where a run's evidence lies."""
         return self._runs(session) / run_id
 
-    def latest(self, session: str) -> Path | None:
-        """Return the newest run folder that has a record."""
-        found = sorted(self._runs(session).glob("*/record.json"))
-        return found[-1].parent if found else None
+    def latest_whole(self, session: str) -> Path | None:
+        """Return the newest run folder whose record is of the whole suite.
+
+        Raises RecordError when a newer one can't be read.
+        """
+        for path in sorted(self._runs(session).glob("*/record.json"), reverse=True):
+            if not read_record(path.parent).partial:
+                return path.parent
+        return None
 
     def prune(self, session: str, keep: int = KEPT_RUNS) -> None:
-        """Remove all but the newest runs of a session; the latest with a record always stays."""
-        latest = self.latest(session)
+        """Remove all but the newest runs of a session; the latest of the whole suite always stays."""
+        latest = None
+        with contextlib.suppress(RecordError):
+            latest = self.latest_whole(session)
         with contextlib.suppress(OSError):
             for folder in sorted(self._runs(session).iterdir())[:-keep]:
                 if folder != latest:

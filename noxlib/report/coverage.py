@@ -116,7 +116,7 @@ def _row(order: ReportOrder, part: Path, html: Path) -> Row:
 def _fault(each: RunData) -> str:
     remedy = f"run `nox -s {each.session}`"
     if each.folder is None:
-        return f"{each.session}: never ran in this checkout: {remedy}"
+        return f"{each.session}: never ran as a whole in this checkout: {remedy}"
     if each.stale:
         return f"{each.session}: {each.stale}: {remedy}"
     if not data_files(each.folder / "coverage"):

@@ -58,7 +58,10 @@ def test_the_same_session_can_run_twice_at_once(platform: Platform) -> None:
 
 
 def test_pytest_gets_what_stands_behind_the_dashes(platform: Platform) -> None:
-    platform.nox("-s", "unit-a", "--", "-k", "zero", "-x").assert_ok().assert_says("unit-a: passed: 1 passed")
+    result = platform.nox("-s", "unit-a", "--", "-k", "zero", "-x").assert_ok()
+    result.assert_says("unit-a: passed: 1 passed")
+    record = json.loads((result.run_folder("unit-a") / "record.json").read_text(encoding="utf-8"))
+    assert record["partial"], "the coverage report must not take it for the suite"
     platform.nox("-s", "unit-a", "--", "tests/unit/test_mod.py::test_zero").assert_ok().assert_says(
         "1 passed"
     )

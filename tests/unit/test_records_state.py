@@ -2,12 +2,31 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from noxlib.errors import RecordError
+from noxlib.model import Evidence, Record, SessionPlan, Verdict
 from noxlib.records import State
+from noxlib.records.run import Run
+
+PLAN = SessionPlan(
+    name="unit-a", service="a", type="unit", python="", tags=(), description="", exclusive=False
+)
+RECORD = Record(
+    run_id="1",
+    plan=PLAN,
+    verdict=Verdict(passed=True, findings=()),
+    evidence=Evidence(suite_exit=0, suite_seconds=1.0, ready_seconds=0.1),
+    fingerprint="f",
+    started="2026-11-21T03:00:00+00:00",
+    seconds=1.0,
+    environment="key",
+    python="3.12.1",
+    counts={},
+)
 
 
 @pytest.fixture(autouse=True)
@@ -150,20 +169,28 @@ def test_the_state_is_hidden_from_git_and_backups(tmp_path: Path) -> None:
     assert tag.startswith("Signature: 8a477f597d28d172789f06886806bc55\n")
 
 
-def test_the_latest_run_is_the_newest_with_a_record(tmp_path: Path) -> None:
+def runs_with_records(state: State, *partial: bool | None) -> list[Run]:
+    """Make a run for each: partial or whole, None without a record."""
+    runs = sorted((state.new_run("unit-a") for _ in partial), key=lambda run: run.run_id)
+    for run, part in zip(runs, partial, strict=True):
+        if part is not None:
+            run.write_record(replace(RECORD, run_id=run.run_id, partial=part))
+    return runs
+
+
+def test_the_latest_run_of_the_whole_suite_is_what_counts(tmp_path: Path) -> None:
     state = State.find(tmp_path)
-    assert state.latest("unit-a") is None
-    runs = sorted((state.new_run("unit-a") for _ in range(3)), key=lambda run: run.run_id)
-    for run in runs[:2]:
-        (run.folder / "record.json").write_text("{}")
+    assert state.latest_whole("unit-a") is None
+    runs = runs_with_records(state, False, False, True, None)
+    assert state.latest_whole("unit-a") == runs[1].folder
+    (runs[2].folder / "record.json").write_text("{}")
+    with pytest.raises(RecordError, match="remove its folder"):
+        state.latest_whole("unit-a")
 
-    assert state.latest("unit-a") == runs[1].folder
 
-
-def test_pruning_keeps_the_newest_and_the_latest_with_a_record(tmp_path: Path) -> None:
+def test_pruning_keeps_the_newest_and_the_latest_of_the_whole_suite(tmp_path: Path) -> None:
     state = State.find(tmp_path)
-    runs = sorted((state.new_run("unit-a") for _ in range(6)), key=lambda run: run.run_id)
-    (runs[1].folder / "record.json").write_text("{}")
+    runs = runs_with_records(state, None, False, True, None, True, None)
     other = state.new_run("unit-b")
 
     state.prune("unit-a", keep=2)
@@ -174,6 +201,9 @@ def test_pruning_keeps_the_newest_and_the_latest_with_a_record(tmp_path: Path) -
         runs[5].run_id,
     ]
     assert other.folder.is_dir()
+    (runs[4].folder / "record.json").write_text("broken")
+    state.prune("unit-a", keep=1)
+    assert [each.name for each in runs[0].folder.parent.iterdir()] == [runs[5].run_id]
 
 
 def test_pruning_what_never_ran_is_no_error(tmp_path: Path) -> None:

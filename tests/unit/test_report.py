@@ -196,7 +196,7 @@ def test_a_session_that_never_ran_fails_with_the_command(repository: Repository)
     repository.ran("e2e", "cs1", None, folder=None)
     report = repository.report()
     assert not report.passed
-    assert report.lines[-1] == "  e2e-cs1: never ran in this checkout: run `nox -s e2e-cs1`"
+    assert report.lines[-1] == "  e2e-cs1: never ran as a whole in this checkout: run `nox -s e2e-cs1`"
 
 
 def test_a_stale_run_fails_with_the_command(repository: Repository) -> None:
