@@ -128,9 +128,7 @@ def _absent(platform: Platform, root: Path) -> Iterator[disk.Fault]:
     for service in platform.services.values():
         yield from present.of_service(service, root)
         yield from present.of_resources(service, root, _RESOURCES)
-        for kind, suite in service.types.items():
-            if suite.enabled:
-                yield from present.of_suite(service, root, kind)
+        yield from present.of_suites(service, root)
 
 
 def _refuse(path: Path, data: bytes, faults: list[disk.Fault]) -> None:

@@ -38,6 +38,23 @@ def of_resources(service: Service, root: Path, kinds: frozenset[str]) -> Iterato
         yield from _of_process(service.process, [*base, "process"], service, folder)
 
 
+def of_suites(service: Service, root: Path) -> Iterator[Fault]:
+    """Say what is missing of what the enabled types name; all types without tests in one line."""
+    untested: dict[str, Fault] = {}
+    for kind in (kind for kind, suite in service.types.items() if suite.enabled):
+        for fault in of_suite(service, root, kind):
+            if fault[0][-1] == kind:
+                untested[kind] = fault
+            else:
+                yield fault
+    if len(untested) == 1:
+        yield from untested.values()
+    elif untested:
+        text = f'there is no folder tests/<type> in "{service.path}" for {", ".join(untested)}'
+        remedy = "Write tests in them, name the tests in `paths`, or set enabled = false"
+        yield ["services", service.name, "types"], f"{text}. {remedy}"
+
+
 def of_suite(service: Service, root: Path, kind: str, *, paths: bool = True) -> Iterator[Fault]:
     """Say what is missing of what a test type names; without `paths` where others stand in for them."""
     suite = service.types[kind]

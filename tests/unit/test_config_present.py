@@ -175,6 +175,16 @@ def test_arguments_behind_the_dashes_may_name_the_tests(folder: Path) -> None:
         config.refuse_absent(SERVICES, platform, plan)
 
 
+def test_types_without_tests_are_one_line(folder: Path) -> None:
+    for kind in ("unit", "race"):
+        (folder / "a/tests" / kind).rmdir()
+    (line,) = inspected(TOP + 'types.unit.env = { A = "1" }')
+    assert line == (
+        '3: services.a.types: there is no folder tests/<type> in "a" for unit, race. '
+        "Write tests in them, name the tests in `paths`, or set enabled = false"
+    )
+
+
 def test_a_session_looks_at_what_its_dependencies_name(folder: Path) -> None:
     (folder / "b/tests/e2e").mkdir(parents=True)
     text = TOP + 'process = { command = ["x"], cwd = "no" }\n[services.b]\npath = "b"\ndepends_on = ["a"]\n'
