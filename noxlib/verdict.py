@@ -36,7 +36,9 @@ def _tests(record: Record) -> str:
     if record.counts:
         counted = record.counts.items()
         return ", ".join(f"{count} {NOUNS.get(name, name) if count > 1 else name}" for name, count in counted)
-    ran = (each.summary for each in record.verdict.findings if each.gate == "tests" and each.passed)
+    # Of a load, and of a command of its own, nothing else is known.
+    known = {("tests", True), ("command", False)}
+    ran = (each.summary for each in record.verdict.findings if (each.gate, each.passed) in known)
     return next(ran, "no test ran to its end")
 
 

@@ -6,6 +6,8 @@ say (no test, no coverage data) are the consequences of one cause.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from noxlib import errors
 from noxlib.gates import printed
 from noxlib.gates.case import Case, finished, outcomes, progress, running
@@ -32,7 +34,9 @@ def obstacle(case: Case) -> Finding | None:
 def _stopped(case: Case, code: int) -> Finding | None:
     """Say why the command ended before its time, by what pytest has left."""
     if not case.pytest and not outcomes(case):
-        return None if code == 0 else finding(case, exited(code), *printed.tail(case))
+        return (
+            None if code == 0 else replace(finding(case, exited(code), *printed.tail(case)), gate="command")
+        )
     if progress(case) is not None and not finished(case):
         return _cut_short(case, code)
     if code in ENDED and outcomes(case):

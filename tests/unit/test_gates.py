@@ -248,7 +248,7 @@ def test_declared_paths_are_named(case: MakeCase) -> None:
 def test_a_runner_of_its_own_needs_no_outcomes_unless_it_fails(case: MakeCase) -> None:
     settings = SuiteSettings(command=("python", "-m", "unittest"))
     assert finding(case(settings=settings, pytest=False), "tests").passed
-    assert not finding(case(settings=settings, evidence=ended(1), pytest=False), "suite").passed
+    assert not finding(case(settings=settings, evidence=ended(1), pytest=False), "command").passed
 
 
 def test_a_load_without_requests_fails_and_one_with_passes(case: MakeCase) -> None:

@@ -303,7 +303,7 @@ def test_another_runner_is_not_spoken_of_as_pytest(suite: Suite) -> None:
     settings = SuiteSettings(command=("python", "-m", "unittest"))
     for code, how in ((1, "exit code 1"), (4, "exit code 4"), (-11, "ended by SIGSEGV")):
         found = suite.only(code, settings=settings, pytest=False)
-        assert found.summary == how
+        assert (found.gate, found.summary) == ("command", how)
         assert found.details[0] == "FAILED (failures=1)"
         assert "pytest" not in "".join([found.summary, *found.details[:-1]])
 

@@ -70,4 +70,7 @@ def test_where_no_test_was_counted_the_load_is_told() -> None:
         "passed: 7 requests;"
         in summary(replace(RECORD, counts={}, verdict=Verdict(passed=True, findings=load)))[0]
     )
+    command = (Finding(gate="command", passed=False, summary="exit code 1"),)
+    failed = replace(RECORD, counts={}, verdict=Verdict(passed=False, findings=command))
+    assert summary(failed)[0].startswith("unit-a: failed: exit code 1; ")
     assert "no test ran to its end" in summary(replace(RECORD, counts={}))[0]
