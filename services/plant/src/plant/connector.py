@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import cast
 
+from asyncpg import PostgresError
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -27,6 +28,10 @@ AGAIN = "Try again in a moment: nothing is created twice."
 # intervention (restart, time limit), a transaction that had to give way to another one.
 PASSING_CLASSES = ("08", "53", "57")
 PASSING_CODES = ("40001", "40P01", "55P03", "25P03", "25P04")
+
+# SQLAlchemy wraps what a statement meets, and leaves what a new connection meets as asyncpg raised it:
+# a server that recovers from a crash refuses with a PostgresError.
+TROUBLES = (DBAPIError, PostgresError, PoolTimeoutError, OSError, asyncio.TimeoutError)
 
 
 class AuditedSession(Session):
@@ -93,7 +98,7 @@ class Connector:
                     await session.execute(text("SET TRANSACTION READ ONLY"))
                 await session.execute(select(func.set_config("plant.tenant", caller.tenant, True)))
                 yield session
-        except (DBAPIError, PoolTimeoutError, OSError, asyncio.TimeoutError) as error:
+        except TROUBLES as error:
             if passes(error):
                 raise DatabaseUnavailableError(AGAIN) from error
             raise
@@ -128,7 +133,10 @@ class Connector:
 
 def passes(error: BaseException) -> bool:
     """Tell whether the fault lies in the moment, not in the statement."""
-    if not isinstance(error, DBAPIError):
+    if isinstance(error, DBAPIError):
+        lost, state = error.connection_invalidated, getattr(error.orig, "sqlstate", None) or ""
+    elif isinstance(error, PostgresError):
+        lost, state = False, error.sqlstate or ""
+    else:
         return True  # a socket, or a time limit of this process
-    state = getattr(error.orig, "sqlstate", None) or ""
-    return error.connection_invalidated or state[:2] in PASSING_CLASSES or state in PASSING_CODES
+    return lost or state[:2] in PASSING_CLASSES or state in PASSING_CODES

@@ -16,13 +16,17 @@ SKILLS = 1000
 
 # Made by the database: a thousand embeddings on their way to it would take longer than the tests.
 # Two statements: the policy of skill_entity looks for rows of base_entity that are there already.
-FILL = (
-    "INSERT INTO base_entity (id, kind, name) "
-    "SELECT gen_random_uuid(), 'skill', 'skill ' || n FROM generate_series(1, :count) n",
-    "INSERT INTO skill_entity (id, category, embedding_384) SELECT id, 'trade', (SELECT "
-    # `length(name)` makes it another array for each row.
-    "array_agg(random() - 0.5 + 0 * length(name)) FROM generate_series(1, 384))::vector FROM base_entity",
-)
+BASES = """
+INSERT INTO base_entity (id, kind, name)
+SELECT gen_random_uuid(), 'skill', 'skill ' || n FROM generate_series(1, :count) n
+"""
+# Looking at `name` makes it another array for each row.
+EMBEDDINGS = """
+INSERT INTO skill_entity (id, category, embedding_384)
+SELECT id, 'trade', CAST((
+  SELECT array_agg(random() - 0.5) FROM generate_series(1, 384) WHERE name <> '') AS vector)
+FROM base_entity
+"""
 
 
 class Running:
@@ -48,8 +52,8 @@ def running(settings: Settings) -> Iterator[Running]:
 
     async def fill() -> None:
         async with running.connector.session(running.caller) as session:
-            await session.execute(text(FILL[0]), {"count": SKILLS})
-            await session.execute(text(FILL[1].replace("::", "\\:\\:")))
+            await session.execute(text(BASES), {"count": SKILLS})
+            await session.execute(text(EMBEDDINGS))
 
     running(fill)
     yield running

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from asyncpg.exceptions import CannotConnectNowError, InvalidPasswordError, TooManyConnectionsError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -36,6 +37,15 @@ def test_what_a_statement_is_to_blame_for_stays(sqlstate: str | None) -> None:
 
 def test_a_lost_connection_passes_whatever_its_code() -> None:
     assert passes(database_error(None, lost=True))
+
+
+@pytest.mark.parametrize("error", [CannotConnectNowError("starting up"), TooManyConnectionsError("full")])
+def test_a_server_that_can_t_take_a_connection_now_passes(error: Exception) -> None:
+    assert passes(error)
+
+
+def test_a_wrong_password_stays() -> None:
+    assert not passes(InvalidPasswordError("no"))
 
 
 @pytest.mark.parametrize("error", [ConnectionRefusedError(), asyncio.TimeoutError(), PoolTimeoutError()])
