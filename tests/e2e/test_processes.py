@@ -175,7 +175,7 @@ def test_a_start_that_fails_half_way_stops_what_was_started_in_reverse(town: Pro
     )
     result = town.nox("-s", "e2e-web", env={"NOXLIB_BOX": box}).assert_failed()
     result.assert_says(
-        "suite: services.web.process: `python ../server.py ",
+        "  resource: services.toml:35: services.web.process: `python ../server.py ",
         "ended with exit code 1 before it was ready",
         "    no web",
         "logs/web.log",
@@ -194,7 +194,7 @@ def test_a_process_that_dies_during_the_suite_fails_a_session_whose_tests_passed
     result = town.nox("-s", "e2e-web", env={"NOXLIB_BOX": box}).assert_failed()
     result.assert_says(
         "e2e-web: failed: 1 passed",
-        "processes: services.web.process: `python ../server.py ",
+        "  processes: services.toml:35: services.web.process: `python ../server.py ",
         "ended with exit code 7 during the suite",
         "    the roof is on fire",
         "logs/web.log",
@@ -216,9 +216,9 @@ def test_a_process_that_died_before_another_was_ready_is_named_beside_it(town: P
         )
     )
     town.nox("-s", "e2e-web").assert_failed().assert_says(
-        "suite: services.web.process: ",
+        "  resource: services.toml:35: services.web.process: ",
         "    base is gone",
-        "processes: services.base.process: ",
+        "  processes: services.toml:8: services.base.process: ",
         "ended with exit code 5 before the suite began",
     )
 
@@ -246,7 +246,7 @@ def test_a_ready_command_whose_program_is_missing_is_said_at_once(town: Project)
 def test_a_command_whose_program_is_missing_names_what_the_virtualenv_has(town: Project) -> None:
     change(town, '["python", "../server.py", "{port}", "web"]', '["pytset", "{port}"]')
     town.nox("-s", "e2e-web").assert_failed().assert_says(
-        "suite: services.web.process.command: `pytset`: no program of that name", 'did you mean "pytest"?'
+        ": services.web.process.command: `pytset`: no program of that name", 'did you mean "pytest"?'
     )
 
 
