@@ -92,7 +92,9 @@ def test_a_failing_migration_shows_its_last_lines_and_keeps_the_log(platform: Pl
 
 
 @pytest.mark.parametrize(
-    "hangs", ['migrate = ["sleep", "600"]', "init_sql = ['select pg_sleep(600)']"], ids=["migrate", "init_sql"]
+    "hangs",
+    ['migrate = ["sleep", "600"]', "init_sql = ['select pg_sleep(600)']"],
+    ids=["migrate", "init_sql"],
 )
 def test_the_time_limit_holds_before_the_suite_too(platform: Platform, hangs: str) -> None:
     services = platform.folder / "services.toml"

@@ -194,7 +194,7 @@ def test_all_problems_come_at_once_in_the_order_of_the_file() -> None:
     assert faults(text) == [
         '1: platfrom: unknown key. Did you mean "platform"? One of: platform, defaults, services, scenarios',
         '4: services.a.depends_on[0]: unknown service "x". One of: b',
-        "5: services.a.source[0]: nope: no such folder in \"a\". Give folders relative to the service's",
+        '5: services.a.source[0]: nope: no such folder in "a". Give folders relative to the service\'s',
         "7: services.b.path: c/c: no such folder. Give the service's folder, relative to services.toml's",
     ]
 

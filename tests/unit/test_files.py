@@ -182,7 +182,9 @@ def test_a_cache_that_cannot_be_written_names_the_variable(
     monkeypatch.setenv("NOXLIB_CACHE", str(tmp_path / "file"))
     with pytest.raises(RecordError) as caught, locked(tmp_path / "file/machine.lock"):
         pass
-    assert caught.value.remedy == "make its folder one that you may write to, or set NOXLIB_CACHE to another one"
+    assert (
+        caught.value.remedy == "make its folder one that you may write to, or set NOXLIB_CACHE to another one"
+    )
     with pytest.raises(RecordError) as caught:
         write_whole(tmp_path / "file2" / ("x" * 300), "")
     assert caught.value.remedy == "make its folder one that you may write to"
