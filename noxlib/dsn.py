@@ -124,6 +124,8 @@ def is_secret(dsn: Dsn) -> bool:
 
 def secrets(text: str, dsn: Dsn) -> tuple[str, ...]:
     """Return every form in which the password could be written."""
+    if not dsn.password:
+        return (text,)
     escaped = quote(dsn.password, safe="")
     alone = {dsn.password, escaped} if is_secret(dsn) else set()
     return tuple({text, f":{dsn.password}@", f":{escaped}@", *alone})

@@ -25,6 +25,10 @@ class Endpoint(Protocol):
     def guards_roles(self) -> bool:
         """Whether noxlib may put back what a test changed of its role."""
 
+    @property
+    def durable(self) -> bool:
+        """Whether it waits for the disk, as noxlib's own servers don't."""
+
     def dsn(self, **kwargs: Any) -> dict[str, Any]:
         """Return what noxlib itself connects by; a user and a database may be named."""
 

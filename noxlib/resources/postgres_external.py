@@ -31,6 +31,8 @@ from noxlib.resources.postgres_server import SUPERUSER
 class ExternalEndpoint:
     """The external server as the box sees it."""
 
+    durable = True
+
     def __init__(self, server: ExternalServer, gateway: Gateway, access: Access) -> None:
         """Take what listens in the box, and how the session's role gets in."""
         self._server = server
@@ -101,9 +103,8 @@ class ExternalPostgres:
             handed = lease(order, endpoint, self._access)
             provision(order, endpoint, handed)
             with postgres_sql.connected(endpoint.dsn()) as connection:
-                postgres_sql.clone_database(
-                    connection, order.settings.database, endpoint.template, order.settings.role
-                )
+                database, role = order.settings.database, order.settings.role
+                postgres_sql.clone_database(connection, database, endpoint.template, role, durable=True)
         order.event("postgres.ready", resource=self.name, database=order.settings.database)
         self._pool = DatabasePool(order, endpoint)
         return handed

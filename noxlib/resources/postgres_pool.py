@@ -172,7 +172,13 @@ class DatabasePool:
 
     def _make(self, connection: Any, name: str) -> None:
         self._check_room(connection)
-        postgres_sql.clone_database(connection, self._server.template, name, self._order.settings.role)
+        postgres_sql.clone_database(
+            connection,
+            self._server.template,
+            name,
+            self._order.settings.role,
+            durable=self._server.durable,
+        )
         if self._order.settings.isolation == "reset":
             self._learned(name).made(connection, name)
         with self._changed:

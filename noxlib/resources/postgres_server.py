@@ -83,6 +83,7 @@ class Server(Postgresql):  # type: ignore[misc]  # the library has no types
 
     template = postgres_sql.TEMPLATE
     guards_roles = True
+    durable = False
 
     def __init__(self, order: ServerOrder) -> None:
         """Lay the folder out; `setup` fills it, `start` boots it."""
