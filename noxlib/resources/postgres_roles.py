@@ -16,8 +16,16 @@ ROLES = """
 SELECT a.oid, a.rolpassword, (SELECT s.setconfig FROM pg_db_role_setting s
   WHERE s.setrole = a.oid AND s.setdatabase = 0) FROM pg_authid a WHERE NOT a.rolsuper ORDER BY a.oid
 """
+# How to grant and to revoke each membership; PostgreSQL 16 brought options, and several grantors for one.
 MEMBERS = """
-SELECT m::text, coalesce(g.rolsuper, false) FROM pg_auth_members m LEFT JOIN pg_authid g ON g.oid = m.grantor
+SELECT format('%I TO %I%s GRANTED BY %I', r.rolname, m.rolname, CASE
+    WHEN o.options ? 'set_option' THEN format(' WITH ADMIN %s, INHERIT %s, SET %s',
+      o.options ->> 'admin_option', o.options ->> 'inherit_option', o.options ->> 'set_option')
+    WHEN (o.options ->> 'admin_option')::bool THEN ' WITH ADMIN OPTION' ELSE '' END, g.rolname),
+  format('%I FROM %I GRANTED BY %I CASCADE', r.rolname, m.rolname, g.rolname), g.rolsuper
+FROM pg_auth_members x CROSS JOIN LATERAL (SELECT to_jsonb(x)) o (options)
+  JOIN pg_roles r ON r.oid = x.roleid JOIN pg_roles m ON m.oid = x.member
+  JOIN pg_roles g ON g.oid = x.grantor ORDER BY x.admin_option DESC
 """
 
 
@@ -30,7 +38,7 @@ class RoleGuard:
         self._doing = threading.Lock()
         with postgres_sql.connected(dsn) as connection:
             self._roles = self._look(connection)
-            self._members = {row for row, _ in connection.run(MEMBERS)}
+            self._members = [grant for grant, *_ in connection.run(MEMBERS)]
             self._super = bool(
                 connection.run("SELECT rolsuper FROM pg_roles WHERE rolname = :r", r=role)[0][0]
             )
@@ -42,21 +50,23 @@ class RoleGuard:
         with self._doing, postgres_sql.connected(self._dsn) as connection:
             now = self._look(connection)
             changed = {oid: was for oid, was in self._roles.items() if now.get(oid, was) != was}
-            members = dict(connection.run(MEMBERS))
-            missing = self._members - members.keys()
+            members = connection.run(MEMBERS)
+            there = {grant for grant, *_ in members}
+            missing = [grant for grant in self._members if grant not in there]
             # What a superuser has granted since is no test's doing.
-            added = {row for row, by_superuser in members.items() if not by_superuser} - self._members
+            added = [
+                revoke for grant, revoke, by_super in members if not by_super and grant not in self._members
+            ]
             if changed or missing or added:
                 connection.run("BEGIN")
                 connection.run("SET LOCAL allow_system_table_mods = on")
                 for oid, (password, settings) in changed.items():
                     self._put_back(connection, oid, password, settings)
-                for row in added:
-                    connection.run("DELETE FROM pg_auth_members m WHERE m::text = :row", row=row)
-                for row in missing:
-                    connection.run(
-                        "INSERT INTO pg_auth_members SELECT (CAST(:row AS pg_auth_members)).*", row=row
-                    )
+                # By commands: PostgreSQL 16 keeps dependencies of memberships.
+                for revoke in added:
+                    connection.execute_simple(f"REVOKE {revoke}")
+                for grant in missing:
+                    connection.execute_simple(f"GRANT {grant}")
                 connection.run("COMMIT")
 
     @staticmethod

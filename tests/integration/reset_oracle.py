@@ -20,7 +20,7 @@ WHOSE = {
     "pg_init_privs": "objoid",
     "pg_statistic": "starelid",
 } | dict.fromkeys(
-    (
+    [
         "pg_amop",
         "pg_amproc",
         "pg_cast",
@@ -29,8 +29,12 @@ WHOSE = {
         "pg_opclass",
         "pg_operator",
         "pg_opfamily",
-    )
-    + ("pg_proc", "pg_rewrite", "pg_ts_config", "pg_ts_dict", "pg_type"),
+        "pg_proc",
+        "pg_rewrite",
+        "pg_ts_config",
+        "pg_ts_dict",
+        "pg_type",
+    ],
     "oid",
 )
 PLAIN = """
@@ -84,11 +88,11 @@ State = dict[str, Any]
 Open = Callable[..., Any]
 
 
-def state(open_one: Open, database: str) -> State:
+def state(open_one: Open, database: str, *, catalogs: bool = True) -> State:
     """Return all that is to be seen of a database: what, and a digest or text of it."""
     with contextlib.closing(open_one("postgres", database)) as connection:
         connection.execute_simple(PLAIN)
-        parts = [_catalog(name) for (name,) in _rows(connection, CATALOGS)]
+        parts = [_catalog(name) for (name,) in _rows(connection, CATALOGS)] if catalogs else []
         for name, kind in _rows(connection, RELATIONS):
             parts.append(_sequence(name) if kind == "S" else _digest(name, "t::text"))
         found: State = {what: facts for what, *facts in _rows(connection, " UNION ALL ".join(parts))}
@@ -107,12 +111,16 @@ def _rows(connection: Any, query: str) -> Any:
     return connection.execute_simple(query).rows
 
 
-def differences(one: State, other: State) -> dict[str, tuple[Any, Any]]:
-    """Return what differs between two states."""
+def differences(template: State, other: State) -> dict[str, tuple[Any, Any]]:
+    """Return what differs between a template and what was looked at of another database."""
+    whole = any(what.startswith("pg_catalog.") for what in other)
+    keys = (
+        template.keys() | other
+        if whole
+        else {k for k in template if not k.startswith("pg_catalog.")} | other.keys()
+    )
     return {
-        what: (one.get(what), other.get(what))
-        for what in one.keys() | other
-        if one.get(what) != other.get(what)
+        what: (template.get(what), other.get(what)) for what in keys if template.get(what) != other.get(what)
     }
 
 
