@@ -6,13 +6,13 @@ import shutil
 import signal
 import time
 
-from noxlib.errors import NotAvailableYetError, ResourceError
+from noxlib.errors import ResourceError
 from noxlib.model import Lease
 from noxlib.resources import postgres_sql
 from noxlib.resources.postgres_boot import boot, boot_clone
 from noxlib.resources.postgres_lease import chosen_access, lease, set_password
 from noxlib.resources.postgres_migrated import migrated_template
-from noxlib.resources.postgres_order import PostgresOrder
+from noxlib.resources.postgres_order import PostgresOrder, refuse_proxy
 from noxlib.resources.postgres_pool import DatabasePool
 from noxlib.resources.postgres_server import Server
 from noxlib.resources.postgres_template import pack_template
@@ -155,10 +155,7 @@ class PostgresResource:
 
     def _refuse(self) -> None:
         settings, place = self._order.settings, self._order.place
-        if settings.via != "direct":
-            raise NotAvailableYetError(
-                f'{place}.via = "{settings.via}" is not available yet', remedy='use "direct"'
-            )
+        refuse_proxy(self._order)
         for key, remedy in OURS.items():
             if key in settings.settings:
                 raise ResourceError(f"{place}.settings.{key}: noxlib sets it itself", remedy=remedy)

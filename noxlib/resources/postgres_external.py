@@ -22,7 +22,7 @@ from noxlib.resources import external_databases, postgres_sql
 from noxlib.resources.external_broker import Channel
 from noxlib.resources.external_gateway import Gateway
 from noxlib.resources.postgres_lease import SCRAM_ITERATIONS, Access, lease
-from noxlib.resources.postgres_order import PostgresOrder
+from noxlib.resources.postgres_order import PostgresOrder, refuse_proxy
 from noxlib.resources.postgres_pool import DatabasePool
 from noxlib.resources.postgres_provision import provision
 from noxlib.resources.postgres_server import SUPERUSER
@@ -72,8 +72,9 @@ class ExternalPostgres:
         # A role of its own keeps the variable's password out of the box's environment.
         role = server.prefix if server.superuser else server.user
         password = secrets.token_urlsafe(24) if server.superuser else server.password
-        shown = password not in server.secrets and not server.superuser
-        self._access = Access(auth="trust" if shown else "password", password=password)
+        # As with trust, where the password is a word that can't be struck out of every log.
+        told = not server.superuser and password not in server.secrets
+        self._access = Access(auth="trust" if told else "password", password=password)
         self._as_superuser = order.settings.role == SUPERUSER
         settings = replace(
             order.settings,
@@ -93,6 +94,7 @@ class ExternalPostgres:
     def start(self) -> Lease:
         """Make the session's database, migrated and seeded; return its lease. Raises ResourceError."""
         order = self._order
+        refuse_proxy(order)
         folder = Path(tempfile.mkdtemp(prefix="pg", dir=order.folder))
         self._channel = Channel(self._server.channel)
         self._gateway = Gateway(folder, self._channel.connect)
@@ -207,10 +209,12 @@ class ExternalPostgres:
                 rights = "SUPERUSER" if self._as_superuser else "NOSUPERUSER"
                 connection.run(f"CREATE ROLE {role} LOGIN {rights} PASSWORD '{kept}'")
             locale = settings.locale.replace("'", "''")
+            # A cluster of ICU's would lay its own collation over that.
+            provider = " LOCALE_PROVIDER libc" if postgres_sql.server_version(connection) >= (15,) else ""
             postgres_sql.execute(
                 connection,
                 f"CREATE DATABASE {database} OWNER {role} TEMPLATE template0 ENCODING 'UTF8'"
-                f" LC_COLLATE '{locale}' LC_CTYPE '{locale}'",
+                f" LC_COLLATE '{locale}' LC_CTYPE '{locale}'{provider}",
                 f"{place}.locale",
             )
             run = Path(self._order.log).parent.parent.name

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from noxlib import launch
+from noxlib.errors import NotAvailableYetError
 from noxlib.model import Binaries, Postgres
 
 
@@ -40,3 +41,11 @@ class PostgresOrder:
     def place(self) -> str:
         """Where services.toml speaks of the server, for errors."""
         return f"services.toml: services.{self.owner}.{self.settings.name}"
+
+
+def refuse_proxy(order: PostgresOrder) -> None:
+    """Refuse what services.toml may say already and no provider does yet."""
+    if order.settings.via != "direct":
+        raise NotAvailableYetError(
+            f'{order.place}.via = "{order.settings.via}" is not available yet', remedy='use "direct"'
+        )

@@ -21,7 +21,7 @@ from conftest import Running, eventually
 from noxlib import launch
 from noxlib.box import free_port
 from noxlib.dsn import ExternalServer
-from noxlib.errors import ResourceError
+from noxlib.errors import NotAvailableYetError, ResourceError
 from noxlib.model import Binaries, External, Lease, Platform, Postgres, SessionPlan, Work
 from noxlib.resources import external_databases, postgres_sql
 from noxlib.resources.external_broker import Channel, brokers, close
@@ -385,6 +385,11 @@ def test_a_locale_that_the_server_does_not_have_is_said(container: Container, se
     with pytest.raises(ResourceError, match=r"postgres\.locale: .*locale"), session(locale="xx_YY"):
         pass
     assert container.ours() == 0
+
+
+def test_a_proxy_is_not_available_here_either(session: Any) -> None:
+    with pytest.raises(NotAvailableYetError, match="proxy"), session(via="proxy"):
+        pass
 
 
 # --- bad days -------------------------------------------------------------------------------
