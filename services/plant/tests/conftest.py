@@ -72,15 +72,16 @@ async def connector(settings: Settings) -> AsyncIterator[Connector]:
 
 
 @pytest.fixture(scope="session")
-def app(settings: Settings) -> FastAPI:
-    return create_app(settings)
+async def app(settings: Settings) -> AsyncIterator[FastAPI]:
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        yield app
 
 
 @pytest.fixture
 async def http(app: FastAPI, caller: Caller) -> AsyncIterator[httpx2.AsyncClient]:
     """Call the application itself, as `caller`, without a network."""
-    # The answer to an unhandled error is what a client sees: don't raise it through the test.
-    transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
+    transport = httpx2.ASGITransport(app)
     headers = {"X-Tenant": caller.tenant, "X-Actor": caller.actor}
     async with httpx2.AsyncClient(transport=transport, base_url="http://plant", headers=headers) as client:
         yield client

@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import httpx2
 import pytest
-from fastapi import FastAPI
 
 from plant import logs, server
 from plant.api import create_app
@@ -213,10 +212,14 @@ async def test_without_a_database_the_service_says_when_to_come_back(
 
 
 async def test_a_fault_of_the_service_is_told_to_the_log_and_not_to_the_client(
-    app: FastAPI, http: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(app.state, "connector", object())
-    answer = await http.get("/skills")
+    app = create_app(settings)
+    app.state.connector = object()
+    # What a client sees is the answer, not the exception.
+    transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://plant") as client:
+        answer = await client.get("/skills")
     assert (answer.status_code, slug(answer)) == (500, "internal")
     assert "AttributeError" not in answer.text
     [record] = [each for each in caplog.records if each.message == "unhandled error"]
