@@ -70,7 +70,7 @@ class MemoryOutbox:
         if due:
             send(due)
             self._commit()
-            for hire_id in due:
+            for hire_id in self.rows.keys() & set(due):  # a worker may have been quicker
                 self.rows[hire_id].published = self.now
         return len(due)
 

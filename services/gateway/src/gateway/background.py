@@ -40,7 +40,8 @@ class Loop:
 
     def ended(self, timeout: float) -> bool:
         """Wait until the step that runs has ended, and tell whether it did within some seconds."""
-        self._thread.join(timeout)
+        if self._thread.ident is not None:  # it was started
+            self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def _run(self) -> None:

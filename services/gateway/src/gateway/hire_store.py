@@ -98,17 +98,19 @@ class HireStore:
     def claim(self, hire_id: UUID) -> Iterator[Claim | None]:
         """Lock an unfinished hire for the length of a block; None where there is none to lock.
 
-        That is: it is finished, or another worker holds it. The lock is a row's, so that it ends
-        with its holder, however that one ends.
+        That is: it is finished, or another worker holds it. The lock is the transaction's, so that it
+        ends with its holder, however that one ends. It isn't the outbox row's: the relay holds that
+        until it has committed, and a worker that is quicker must not take the hire for another's.
         """
+        free = select(func.pg_try_advisory_xact_lock(func.hashtextextended(str(hire_id), 0)))
         query = (
             select(hires, outbox.c.attempts)
             .join(outbox, outbox.c.hire_id == hires.c.id)
             .where(hires.c.id == hire_id)
-            .with_for_update(of=outbox, skip_locked=True)
         )
         with transaction(self._engine) as connection:
-            row = connection.execute(query).one_or_none()
+            # The second statement sees what whoever held the lock before has committed.
+            row = connection.execute(query).one_or_none() if connection.scalar(free) else None
             yield None if row is None else Claim(connection, _hire(row), row.attempts)
 
     def postpone(self, hire_id: UUID, error: str, seconds: float) -> None:

@@ -56,7 +56,7 @@ hires = Table(
 )
 
 # A row stands for work that isn't done: written with its hire in one transaction, deleted in the one
-# that brings the hire to its end. Who locks it may work on the hire.
+# that brings the hire to its end.
 outbox = Table(
     "outbox",
     metadata,

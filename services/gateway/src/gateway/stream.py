@@ -6,7 +6,8 @@ when a message, or the whole of Redis, is lost.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -30,9 +31,10 @@ class Message:
 class HireStream:
     """XADD, XREADGROUP, XAUTOCLAIM, XACK. Raises redis.exceptions.RedisError where Redis is away."""
 
-    def __init__(self, redis: Redis, lease: float) -> None:
+    def __init__(self, redis: Redis, lease: float, sleep: Callable[[float], None] = time.sleep) -> None:
         """Take a client, and after how many seconds a message is taken from a silent worker."""
         self._redis = redis
+        self._sleep = sleep
         self._lease = lease
 
     def ensure(self) -> bool:
@@ -64,7 +66,8 @@ class HireStream:
                 entries = read[0][1] if read else []
         except ResponseError as error:
             if str(error).startswith(("NOGROUP", "UNBLOCKED")):
-                return None  # the relay creates it, and publishes again what was lost with it
+                self._sleep(block)  # until the relay has made it, and published again what was lost with it
+                return None
             raise
         if not entries:
             return None

@@ -13,10 +13,10 @@ MOST, SECONDS = 3, 2
 
 @given(events=EVENTS)
 def test_it_is_closed_unless_enough_failures_came_in_a_row(events: list[str | int]) -> None:
-    now = 0.0
+    now: float = 0
     breaker = Breaker(MOST, SECONDS, lambda: now)
     row = 0
-    last_failure = 0
+    last_failure = 0.0
     for event in events:
         if isinstance(event, int):
             now += event

@@ -86,6 +86,14 @@ class BadDay(RuleBasedStateMachine):
         self._crash(self.relay.step)
 
     @rule()
+    def publish_while_a_worker_is_quicker_than_the_commit(self) -> None:
+        def send(hire_ids: Sequence[UUID]) -> None:
+            self.queue.add(hire_ids)
+            self.worker.step()
+
+        self.outbox.publish(send, LEASE)
+
+    @rule()
     def work(self) -> None:
         self.worker.step()
 
