@@ -127,6 +127,7 @@ def test_the_report_names_runs_that_are_missing_or_stale(platform: Platform) -> 
 
 
 def test_what_is_kept_holds_no_absolute_path_and_no_secret(platform: Platform) -> None:
+    platform.nox("-s", "unit-b").assert_ok()  # the history's row is looked at below
     secret = "correct-horse-battery-staple"
     text = "import os\n\ndef test_prints():\n    print(os.environ['MY_TOKEN'])\n    assert os.environ['MY_TOKEN'] == ''\n"
     platform.write({"a/tests/unit/test_extra.py": text})
