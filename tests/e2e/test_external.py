@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import secrets
 import shlex
 import shutil
@@ -353,7 +355,11 @@ def test_whoever_is_killed_no_database_stays(
     try:
         assert eventually(flag.exists, 60), (platform.folder / "nox.log").read_text()
         assert container.ours() > 0
-        doomed(child, victim).kill()
+        doomed = [psutil.Process(child.pid)] if victim == "nox" else members(child, victim)
+        assert doomed
+        for each in doomed:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
         if victim.endswith("broker"):
             child.send(signal.SIGINT)
         assert child.wait(30) is not None
@@ -367,11 +373,33 @@ def test_whoever_is_killed_no_database_stays(
     assert eventually(lambda: container.ours() == 0, 30)
 
 
-def doomed(child: launch.Child, word: str) -> psutil.Process:
-    own = psutil.Process(child.pid)
-    if word == "nox":
-        return own
-    return next(each for each in own.children(recursive=True) if word in each.cmdline())
+@pytest.mark.parametrize("box", BOXES)
+@pytest.mark.parametrize("seed", range(4))
+def test_at_whatever_moment_the_supervisor_is_killed_no_database_stays(
+    platform: Platform, container: Container, box: str, seed: int
+) -> None:
+    settings(platform)
+    platform.write({RELEASED: WORKS})
+    child = platform.start("-s", "integration-a", env={"NOXLIB_BOX": box, "CI_DATABASE_URL": container.url})
+    try:
+        assert eventually(lambda: bool(members(child, "noxlib.supervisor")), 30)
+        time.sleep(random.Random(seed).uniform(0.0, 1.5))
+        for each in members(child, "noxlib.supervisor"):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
+        assert child.wait(30) is not None
+    finally:
+        child.stop()
+    assert container.ours() == 0  # nox has waited for it
+
+
+def members(child: launch.Child, word: str) -> list[psutil.Process]:
+    """Return nox's processes whose command line holds a word; those that end meanwhile aside."""
+    found = []
+    for each in psutil.Process(child.pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            found += [each] if word in each.cmdline() else []
+    return found
 
 
 def eventually(true: Callable[[], bool], seconds: float) -> bool:
