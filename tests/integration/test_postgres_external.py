@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pg8000.native
 import psutil
@@ -27,7 +27,7 @@ from noxlib.resources import external_databases, postgres_sql
 from noxlib.resources.external_broker import Channel, brokers, close
 from noxlib.resources.external_gateway import Gateway
 from noxlib.resources.external_server import connection_to, find_external
-from noxlib.resources.postgres import PostgresOrder
+from noxlib.resources.postgres import PostgresOrder, PostgresResource
 from noxlib.resources.postgres_external import ExternalPostgres
 
 Order = Callable[..., PostgresOrder]
@@ -90,7 +90,9 @@ class Session:
     broker: psutil.Process
 
     def ask(self, sql: str, lease: Lease | None = None, **how: Any) -> Any:
-        return Running(resource=self.resource, lease=lease or self.lease).ask(sql, **how)
+        # Of the resource nothing is asked for.
+        client = Running(resource=cast(PostgresResource, self.resource), lease=lease or self.lease)
+        return client.ask(sql, **how)
 
 
 @pytest.fixture
