@@ -137,6 +137,9 @@ class DatabasePool:
         with contextlib.ExitStack() as stack:
             while (job := self._next_job()) is not None:
                 try:
+                    if connection is not None and not postgres_sql.answers(connection):
+                        stack.close()  # the server was started again
+                        connection = None
                     if connection is None:
                         connection = stack.enter_context(postgres_sql.connected(self._server.dsn()))
                     if isinstance(job, str):

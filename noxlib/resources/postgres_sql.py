@@ -55,6 +55,17 @@ def _opened(dsn: Mapping[str, Any], timeout: float | None) -> socket.socket:
     return sock
 
 
+def answers(connection: Any) -> bool:
+    """Tell whether the server still has the other end of a connection."""
+    import pg8000.native  # noqa: PLC0415  as above
+
+    try:
+        connection.execute_simple("")
+    except (pg8000.native.Error, OSError):
+        return False
+    return True
+
+
 def execute(connection: Any, sql: str, place: str) -> None:
     """Run one or several statements; raises ResourceError with PostgreSQL's own words."""
     import pg8000.native  # noqa: PLC0415  as above
