@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -75,3 +77,17 @@ class Platform:
         assert answer.status_code == 201, answer.text
         found: dict[str, Any] = answer.json()
         return found
+
+
+@contextmanager
+def connected() -> Iterator[Platform]:
+    """Connect to the running services, and have a welder work there."""
+    with (
+        httpx2.Client(base_url=os.environ["GATEWAY_URL"], timeout=ANSWER) as gateway,
+        httpx2.Client(base_url=os.environ["CS1_URL"], timeout=ANSWER) as cs1,
+        httpx2.Client(base_url=os.environ["PLANT_URL"], timeout=ANSWER) as plant,
+    ):
+        made = Platform(GatewayClient(gateway), cs1, plant)
+        made.employ("Anna", "welder")
+        assert made.gateway.add_skill("TIG welding", "welder").status_code == 201
+        yield made

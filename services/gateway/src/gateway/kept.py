@@ -29,3 +29,9 @@ class Kept(Generic[T]):
             if self._value is None or self._clock() >= self._value[1]:
                 self._value = (self._fetch(), self._clock() + self._seconds)
             return self._value[0]
+
+    def renewed(self) -> T:
+        """Return a value that is fetched now; raises as the fetch does."""
+        with self._lock:
+            self._value = (self._fetch(), self._clock() + self._seconds)
+            return self._value[0]

@@ -94,7 +94,7 @@ def build(settings: Settings, transports: Transports | None = None) -> Parts:
 def _background(
     settings: Settings, store: HireStore, stream: HireStream, ledger: Ledger, staff: Staff
 ) -> Background:
-    next_step = NextStep(staff, Kept(staff.roster, KEEP_ROSTER).value, ledger)
+    next_step = NextStep(staff, Kept(staff.roster, KEEP_ROSTER), ledger)
     host = socket.gethostname()
     workers = [
         Worker(f"{host}-{number}", store, stream, next_step, BLOCK) for number in range(settings.workers)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
+from gateway.parts import KEEP_ROSTER
 from gateway_platform import Platform
 
 
@@ -61,6 +63,7 @@ def test_hires_are_spread_over_those_who_can_do_the_work(platform: Platform) -> 
     for name in ("Bo", "Cy"):
         platform.employ(name, "baker")
     assert platform.gateway.add_skill("bread baking", "baker").status_code == 201
+    time.sleep(KEEP_ROSTER)  # until the workers see both of them
     payer, payee = platform.account(1000), platform.account()
     ids = [platform.gateway.hired(payer, payee, 1, skill="bread baking") for _ in range(16)]
     chosen = {hire["agent"]["name"] for hire in platform.gateway.all_finished(ids)}

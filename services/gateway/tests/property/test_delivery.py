@@ -18,6 +18,7 @@ from gateway.errors import UpstreamRefusedError, UpstreamUnavailableError
 from gateway.fulfilment.next_step import NextStep
 from gateway.fulfilment.roster import Roster
 from gateway.hires import Agent, Hire, State
+from gateway.kept import Kept
 from gateway.relay import Relay
 from gateway.upstream.answers import Hit, Skill
 from gateway.worker import LONGEST_PAUSE, Worker
@@ -69,7 +70,7 @@ class BadDay(RuleBasedStateMachine):
         super().__init__()
         self.outbox, self.queue, self.upstreams = MemoryOutbox(), MemoryQueue(), Upstreams()
         self.relay = Relay(self.outbox, self.queue, LEASE)
-        step = NextStep(self.upstreams, self.upstreams.roster, self.upstreams)
+        step = NextStep(self.upstreams, Kept(self.upstreams.roster, 0.0), self.upstreams)
         self.worker = Worker("worker", self.outbox, self.queue, step, 0.0)
         self.promised: dict[UUID, Agent] = {}
 

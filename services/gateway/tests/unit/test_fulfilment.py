@@ -11,6 +11,7 @@ from gateway.errors import UpstreamRefusedError, UpstreamUnavailableError
 from gateway.fulfilment.next_step import NextStep
 from gateway.fulfilment.roster import Roster
 from gateway.hires import Agent, Done, Hire, Matched, Rejected, State, Step
+from gateway.kept import Kept
 from gateway.relay import Relay
 from gateway.upstream.answers import Hit, Skill
 from gateway.worker import LONGEST_PAUSE, Worker, backoff
@@ -164,7 +165,7 @@ class Works:
 
 def test_somebody_is_found_before_the_fee_is_booked() -> None:
     works = Works()
-    step = NextStep(works, lambda: Roster(idle={"welder": (AGENT,)}), works)
+    step = NextStep(works, Kept(lambda: Roster(idle={"welder": (AGENT,)}), 9.0), works)
     assert step(hire()) == Matched(agent=AGENT)
     assert step(hire(State.MATCHED, agent=AGENT)) == Done(transfer_id=TRANSFER)
     assert works.asked == ["search welding 5", "book"]
@@ -172,5 +173,14 @@ def test_somebody_is_found_before_the_fee_is_booked() -> None:
 
 def test_a_hire_for_which_nobody_is_free_is_rejected() -> None:
     works = Works()
-    step = NextStep(works, lambda: Roster(idle={}), works)
+    step = NextStep(works, Kept(lambda: Roster(idle={}), 9.0), works)
     assert step(hire()) == Rejected(reason="Nobody who can do that is free.")
+
+
+def test_nobody_is_rejected_by_an_old_roster() -> None:
+    idle: dict[str, tuple[Agent, ...]] = {}
+    works = Works()
+    rosters = Kept(lambda: Roster(idle=dict(idle)), 9.0)
+    rosters.value()
+    idle["welder"] = (AGENT,)
+    assert NextStep(works, rosters, works)(hire()) == Matched(agent=AGENT)

@@ -12,7 +12,7 @@ from gateway.api.resources import Caller, TheParts
 from gateway.cache import Cached
 from gateway.upstream.answers import Balance, Hits
 
-FRESH_SEARCH = 5.0  # seconds for which a search isn't repeated
+FRESH_SEARCH = 2.0  # seconds for which a search isn't repeated
 FRESH_BALANCE = 0.0  # money: always asked for
 STALE = '110 gateway "Response is Stale"'  # RFC 7234, section 5.5.1
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -20,6 +20,16 @@ class Directory(Protocol):
         """Return the skills that a text is nearest to, nearest first."""
 
 
+class Rosters(Protocol):
+    """Who is idle at plant."""
+
+    def value(self) -> Roster:
+        """Return a roster that may be some seconds old."""
+
+    def renewed(self) -> Roster:
+        """Return one that isn't."""
+
+
 class Books(Protocol):
     """What is asked of cs1."""
 
@@ -30,10 +40,10 @@ class Books(Protocol):
 class NextStep:
     """Do the next step's work. An agent is found before the fee is booked, and is not looked for again."""
 
-    def __init__(self, directory: Directory, roster: Callable[[], Roster], books: Books) -> None:
+    def __init__(self, directory: Directory, rosters: Rosters, books: Books) -> None:
         """Take plant, who is idle there, and cs1."""
         self._directory = directory
-        self._roster = roster
+        self._rosters = rosters
         self._books = books
 
     def __call__(self, hire: Hire) -> Step:
@@ -41,5 +51,7 @@ class NextStep:
         if hire.state is State.MATCHED:
             return Done(transfer_id=self._books.book(hire))
         hits = self._directory.search(hire.order.skill, MOST_HITS)
-        agent = choose(hire.id, hits, self._roster())
+        agent = choose(hire.id, hits, self._rosters.value())
+        if agent is None:  # an end: not to be told from an old roster
+            agent = choose(hire.id, hits, self._rosters.renewed())
         return Rejected(reason="Nobody who can do that is free.") if agent is None else Matched(agent=agent)
