@@ -95,7 +95,6 @@ OBJECTS = (
         "CREATE SERVER more FOREIGN DATA WRAPPER postgres_fdw;"
         "CREATE USER MAPPING FOR app SERVER more; CREATE FOREIGN TABLE far (id int) SERVER more",
     ),
-    dropped("operator family created", 'CREATE SCHEMA team; DROP SCHEMA "Odd Schema" CASCADE'),
     dropped("comment on a table", "COMMENT ON TABLE plain IS 'x'"),
     dropped("comment on a column", "COMMENT ON COLUMN plain.id IS 'x'"),
     dropped("all that is owned, dropped", "DROP OWNED BY app"),

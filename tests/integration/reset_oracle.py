@@ -24,6 +24,7 @@ WHOSE = {
         "pg_amop",
         "pg_amproc",
         "pg_cast",
+        "pg_class",
         "pg_collation",
         "pg_conversion",
         "pg_opclass",
@@ -88,17 +89,39 @@ State = dict[str, Any]
 Open = Callable[..., Any]
 
 
-def state(open_one: Open, database: str, *, catalogs: bool = True) -> State:
+WHOLE = frozenset({"catalogs", "rows", "outside", "own"})
+
+
+def state(open_one: Open, database: str, parts: frozenset[str] = WHOLE) -> State:
     """Return all that is to be seen of a database: what, and a digest or text of it."""
+    found: State = {}
     with contextlib.closing(open_one("postgres", database)) as connection:
         connection.execute_simple(PLAIN)
-        parts = [_catalog(name) for (name,) in _rows(connection, CATALOGS)] if catalogs else []
-        for name, kind in _rows(connection, RELATIONS):
-            parts.append(_sequence(name) if kind == "S" else _digest(name, "t::text"))
-        found: State = {what: facts for what, *facts in _rows(connection, " UNION ALL ".join(parts))}
+        queries = [_catalog(name) for (name,) in _rows(connection, CATALOGS)] if "catalogs" in parts else []
+        for name, kind in _rows(connection, RELATIONS) if "rows" in parts else ():
+            queries.append(_sequence(name) if kind == "S" else _digest(name, "t::text"))
+        if queries:
+            found = {what: facts for what, *facts in _rows(connection, " UNION ALL ".join(queries))}
         found |= _answers(connection, OUTSIDE)
-    with contextlib.closing(open_one("app", database)) as connection:
-        return found | _answers(connection, OWN)
+    if "own" in parts:
+        with contextlib.closing(open_one("app", database)) as connection:
+            found |= _answers(connection, OWN)
+    return found
+
+
+def differences(template: State, other: State, parts: frozenset[str] = WHOLE) -> dict[str, tuple[Any, Any]]:
+    """Return in what two states differ, as far as `parts` were looked at."""
+    return {
+        what: (template.get(what), other.get(what))
+        for what in template.keys() | other
+        if _part(what) in parts and template.get(what) != other.get(what)
+    }
+
+
+def _part(what: str) -> str:
+    if what.startswith("pg_catalog."):
+        return "catalogs"
+    return "own" if what in OWN else "outside" if what in OUTSIDE else "rows"
 
 
 def _answers(connection: Any, queries: dict[str, str]) -> State:
@@ -109,19 +132,6 @@ def _answers(connection: Any, queries: dict[str, str]) -> State:
 def _rows(connection: Any, query: str) -> Any:
     # The simple protocol: the driver would look for parameters in each character.
     return connection.execute_simple(query).rows
-
-
-def differences(template: State, other: State) -> dict[str, tuple[Any, Any]]:
-    """Return what differs between a template and what was looked at of another database."""
-    whole = any(what.startswith("pg_catalog.") for what in other)
-    keys = (
-        template.keys() | other
-        if whole
-        else {k for k in template if not k.startswith("pg_catalog.")} | other.keys()
-    )
-    return {
-        what: (template.get(what), other.get(what)) for what in keys if template.get(what) != other.get(what)
-    }
 
 
 def _catalog(name: str) -> str:

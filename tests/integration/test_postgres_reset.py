@@ -10,12 +10,11 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import pg8000.native
 import pytest
 import reset_changes as changes
 import reset_objects as objects
@@ -23,103 +22,17 @@ import reset_oracle as oracle
 import reset_schema as schema
 from conftest import _reachable
 from pg8000.native import DatabaseError, InterfaceError
+from reset_bed import CATALOGS, ROWS, Bed, looked_at
 
 from noxlib.box import free_port
 from noxlib.errors import ResourceError
-from noxlib.model import Lease, Postgres
+from noxlib.model import Postgres
 from noxlib.resources import postgres_pool, postgres_reset
 from noxlib.resources.binaries import find_binaries
 from noxlib.resources.postgres import PostgresOrder, PostgresResource, server_credentials
 
 Start = Callable[..., Any]  # a Running, see conftest.py
 ALL = {**changes.KINDS, **objects.KINDS}
-SETTLED = 5.0  # seconds
-
-
-def eventually(true: Callable[[], bool], seconds: float = SETTLED) -> bool:
-    """Tell whether it becomes true in time; conftest's looks less often."""
-    deadline = time.monotonic() + seconds
-    while not (found := true()) and time.monotonic() < deadline:
-        time.sleep(0.001)
-    return found
-
-
-@dataclass(slots=True, kw_only=True)
-class Bed:
-    """A server whose databases are reset, and how its template looks."""
-
-    resource: PostgresResource
-    first: Lease
-    template: oracle.State = field(default_factory=dict)
-    admin: Any = None
-
-    def open_one(self, user: str, database: str) -> pg8000.native.Connection:
-        address = self.first.address
-        path = Path(address.socket_folder) / f".s.PGSQL.{address.port}"
-        return pg8000.native.Connection(user, database=database, unix_sock=str(path), ssl_context=False)
-
-    def site(self, lease: Lease) -> changes.Site:
-        return changes.Site(lambda user: self.open_one(user, lease.values["database"]))
-
-    def state(self, lease: Lease, *, catalogs: bool = True) -> oracle.State:
-        """Look once the clients that have said goodbye are gone."""
-        name = lease.values["database"]
-        assert eventually(lambda: not self.clients(name), SETTLED)
-        return oracle.state(self.open_one, name, catalogs=catalogs)
-
-    def look_at_template(self) -> oracle.State:
-        self.admin.run("ALTER DATABASE noxlib_template ALLOW_CONNECTIONS true")
-        found = oracle.state(self.open_one, "noxlib_template")
-        self.admin.run("ALTER DATABASE noxlib_template ALLOW_CONNECTIONS false")
-        return found
-
-    def clients(self, name: str) -> int:
-        rows = self.admin.run("SELECT count(*) FROM pg_stat_activity WHERE datname = :name", name=name)
-        return int(rows[0][0])
-
-    def oid(self, name: str, admin: Any = None) -> int:
-        rows = (admin or self.admin).run("SELECT oid FROM pg_database WHERE datname = :name", name=name)
-        return int(rows[0][0]) if rows else 0
-
-    def name(self, oid: int) -> str:
-        rows = self.admin.run("SELECT datname FROM pg_database WHERE oid = :oid", oid=oid)
-        return str(rows[0][0]) if rows else ""
-
-    def fresh(self) -> Lease:
-        """Return a database that was made just now."""
-        newest = int(self.admin.run("SELECT max(oid::int8) FROM pg_database")[0][0])
-        while self.oid((lease := self.resource.acquire()).values["database"]) <= newest:
-            self.discard(lease)
-        return lease
-
-    def after(self, lease: Lease, then: str) -> Lease:
-        """Release a database, wait for what is to become of it, and compare what is handed out next.
-
-        Return that, which is the same one again or another.
-        """
-        name = lease.values["database"]
-        oid = self.oid(name)
-        self.resource.release(name)
-        assert eventually(lambda: self.name(oid) != name), f"{name} is neither reset nor dropped"
-        if then == changes.DROPPED:
-            assert eventually(lambda: not self.name(oid)), f"{name} isn't dropped"
-        next_one = self.resource.acquire()
-        while then == changes.AGAIN and self.oid(next_one.values["database"]) != oid:
-            assert self.name(oid), f"{name} is dropped"
-            self.discard(next_one)
-            next_one = self.resource.acquire()
-        # A clone can differ by what lies outside of it; the template itself is looked at in the end.
-        found = self.state(next_one, catalogs=then == changes.AGAIN)
-        assert oracle.differences(self.template, found) == {}
-        return next_one
-
-    def release(self, lease: Lease) -> None:
-        self.resource.release(lease.values["database"])
-
-    def discard(self, lease: Lease) -> None:
-        name = lease.values["database"]
-        self.admin.run(f'DROP DATABASE "{name}" WITH (FORCE)')
-        self.resource.release(name)
 
 
 @pytest.fixture(scope="module", params=["system", "wheel"])
@@ -128,6 +41,7 @@ def bed(
 ) -> Iterator[Bed]:
     with pytest.MonkeyPatch.context() as patch, _reachable("nxb") as box:
         patch.setenv("NOXLIB_PG_SYSTEM", "off" if request.param == "wheel" else "on")
+        patch.setattr(postgres_reset, "TABLES", schema.SEVERAL - 1)
         patch.setattr(postgres_pool, "MOST_AHEAD", 1)  # what is released comes again soon
         folder = tmp_path_factory.mktemp("bed")
         (folder / "schema.sql").write_text(schema.SCHEMA)
@@ -166,14 +80,6 @@ def bed(
             resource.stop()
 
 
-def looked_at(resource: PostgresResource, first: Lease) -> Bed:
-    """Look at the template's own database, before anything was made of it."""
-    bed = Bed(resource=resource, first=first)
-    bed.admin = bed.open_one("postgres", "postgres")
-    bed.template = bed.look_at_template()
-    return bed
-
-
 def test_the_corpus_is_large_and_its_names_are_its_own() -> None:
     names = [each.name for of in ALL.values() for each in of]
     assert len(set(names)) == len(names) >= 60
@@ -185,7 +91,8 @@ def test_the_corpus_is_large_and_its_names_are_its_own() -> None:
 def test_nothing_is_carried_over(bed: Bed, change: changes.Change) -> None:
     lease = bed.resource.acquire()
     change.do(bed.site(lease))
-    seen = oracle.differences(bed.template, bed.state(lease))
+    first = ROWS if change.then == changes.AGAIN else CATALOGS
+    seen = (change.visible and bed.differences(lease, first)) or bed.differences(lease)
     assert bool(seen) == change.visible, seen
     bed.release(bed.after(lease, change.then))
 
@@ -197,7 +104,7 @@ def test_what_could_mislead_the_counters_is_refused(bed: Bed) -> None:
         with bed.site(lease).connected() as connection, pytest.raises(DatabaseError) as caught:
             connection.execute_simple(statement)
         assert re.search(words, str(caught.value)), f"{what}: {caught.value}"
-    assert oracle.differences(bed.template, bed.state(lease)) == {}
+    assert bed.differences(lease) == {}
     bed.release(bed.after(lease, changes.DROPPED))
 
 
@@ -268,7 +175,7 @@ def test_a_client_of_old_that_comes_again_finds_nothing(bed: Bed) -> None:
     for _ in range(25):
         bed.release(lease)
         lease = bed.resource.acquire()
-        assert oracle.differences(bed.template, bed.state(lease, catalogs=False)) == {}
+        assert bed.differences(lease, ROWS) == {}
         names[0] = lease.values["database"]
         time.sleep(0.005)
     ended.set()
@@ -300,7 +207,7 @@ def test_a_prepared_transaction_that_is_left_keeps_its_database_away(bed: Bed) -
     with bed.site(lease).connected() as connection:
         for statement in ("BEGIN", "INSERT INTO audit VALUES ('x')", "PREPARE TRANSACTION 'x'"):
             connection.run(statement)
-    assert set(oracle.differences(bed.template, bed.state(lease))) >= {"prepared"}
+    assert set(bed.differences(lease)) >= {"prepared"}
     bed.resource.release(name)
     time.sleep(postgres_pool.LINGER_SECONDS + 0.2)
     held = [bed.resource.acquire() for _ in range(3)]
@@ -345,23 +252,22 @@ QUICK = [each for kind in ("rows", "sequences") for each in changes.KINDS[kind] 
 def test_two_threads_never_meet_each_others_changes(bed: Bed) -> None:
     chosen = random.Random(1)
     errors: list[BaseException] = []
-    again = 0
+    again: list[int] = []
 
     def work(rounds: list[changes.Change]) -> None:
-        nonlocal again
         known: set[int] = set()
         try:
-            for change in rounds:
-                lease = bed.resource.acquire()
-                with contextlib.closing(bed.open_one("postgres", "postgres")) as connection:
-                    oid = bed.oid(lease.values["database"], connection)
-                again += oid in known
-                known.add(oid)
-                found = oracle.state(bed.open_one, lease.values["database"], catalogs=False)
-                left = oracle.differences(bed.template, found)
-                assert set(left) <= {"clients", "locks"}, f"{change.name}: {left}"  # the oracle's own going
-                change.do(bed.site(lease))
-                bed.release(lease)
+            with contextlib.closing(bed.open_one("postgres", "postgres")) as admin:
+                own = replace(bed, admin=admin)
+                for change in rounds:
+                    lease = own.resource.acquire()
+                    oid = own.oid(lease.values["database"])
+                    again.extend({oid} & known)
+                    known.add(oid)
+                    left = own.differences(lease, ROWS)
+                    assert left == {}, f"{change.name}: {left}"
+                    change.do(own.site(lease))
+                    own.release(lease)
         except BaseException as error:  # noqa: BLE001  told to pytest below
             errors.append(error)
 
@@ -371,7 +277,7 @@ def test_two_threads_never_meet_each_others_changes(bed: Bed) -> None:
     for thread in threads:
         thread.join(60.0)
     assert errors == []
-    assert again > 75, "they are cloned instead of reset"
+    assert len(again) > 75, "they are cloned instead of reset"
 
 
 class TestRefused:
@@ -437,7 +343,7 @@ def test_the_template_is_as_it_was(bed: Bed) -> None:
     """What is handed out after a change that costs the database is a clone of it."""
     assert oracle.differences(bed.template, bed.look_at_template()) == {}
     lease = bed.fresh()
-    assert oracle.differences(bed.template, bed.state(lease)) == {}
+    assert bed.differences(lease) == {}
     bed.release(lease)
 
 
