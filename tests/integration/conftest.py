@@ -1,37 +1,36 @@
-"""Orders for real PostgreSQL servers, whose templates are built once for all tests; the plugin in a pytest."""
+"""Real servers, processes and environments for tests; what is dear is made once for all of them."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import sys
 import tempfile
-import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from importlib.metadata import entry_points
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pg8000.native
 import pytest
+from alpha_service import BACKEND, PYPROJECT, Alpha, wheel
+from orders import make_order
+from plugin_suite import Suite
+from python_processes import SLEEP, MakeProcess
+from redis_client import MakeRedis
+from waiting import eventually  # noqa: F401  test_postgres_external takes it from here
 
 from noxlib import launch
 from noxlib.box import free_port
-from noxlib.model import Binaries, Lease, Postgres, SessionFile, SessionPlan, SuiteSettings, to_json
+from noxlib.environment import uv
+from noxlib.model import Binaries, Lease, Postgres, Process, Redis
 from noxlib.resources.binaries import find_binaries
 from noxlib.resources.postgres import PostgresOrder, PostgresResource, server_credentials
-
-
-def eventually(true: Callable[[], bool], seconds: float = 5.0) -> bool:
-    """Tell whether it becomes true in time."""
-    deadline = time.monotonic() + seconds
-    while not true() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return true()
+from noxlib.resources.process import ProcessOrder, ProcessResource
+from noxlib.resources.redis import RedisOrder, RedisResource
+from noxlib.resources.redis_binaries import find_redis
 
 
 class Trail(list[tuple[str, dict[str, Any]]]):
@@ -89,13 +88,8 @@ def postgres_order(
     """Make an order; keywords are fields of the order, or of the settings."""
 
     def make(**changes: Any) -> PostgresOrder:
-        names = Postgres.__dataclass_fields__
-        settings = {key: changes.pop(key) for key in list(changes) if key in names and key != "port"}
-        if "fixed_port" in changes:
-            settings["port"] = changes.pop("fixed_port")
         defaults: dict[str, Any] = {
             "owner": "a",
-            "settings": Postgres(**settings),
             "binaries": binaries,
             "folder": box_folder,
             "cache": postgres_cache,
@@ -108,11 +102,9 @@ def postgres_order(
             "reserve": free_port,
             "event": trail,
             "port": free_port(),
-            "migration_key": uuid.uuid4().hex
-            if {"migrate", "seed", "seed_command"} & settings.keys()
-            else "",
+            "migration_key": uuid.uuid4().hex if {"migrate", "seed", "seed_command"} & changes.keys() else "",
         }
-        return PostgresOrder(**{**defaults, **changes})
+        return make_order(PostgresOrder, Postgres, defaults, changes)
 
     return make
 
@@ -160,67 +152,109 @@ def started(postgres_order: Callable[..., PostgresOrder]) -> Iterator[Callable[.
         resource.stop()
 
 
-PLAN = SessionPlan(
-    name="unit-a", service="a", type="unit", python="", tags=(), description="", exclusive=False
-)
+@pytest.fixture(scope="session")
+def redis_binaries(postgres_cache: Path) -> Binaries:
+    return find_redis(Redis(), "services.toml: services.a.redis", postgres_cache, print)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    code: int
-    output: str
-    folder: Path
+@pytest.fixture
+def make_redis(
+    box_folder: Path, tmp_path: Path, trail: Trail, redis_binaries: Binaries
+) -> Iterator[MakeRedis]:
+    """Make resources that are stopped when the test ends; keywords are of the order, or the settings."""
+    made: list[RedisResource] = []
 
-    @property
-    def outcomes(self) -> dict[str, dict[str, Any]]:
-        rows = json.loads((self.folder / "run/outcomes.json").read_text())
-        return {row["test"].rpartition("::")[2]: row for row in rows}
+    def make(**changes: Any) -> RedisResource:
+        defaults: dict[str, Any] = {
+            "owner": "a",
+            "binaries": redis_binaries,
+            "folder": box_folder,
+            "private_network": True,
+            "log": tmp_path / "logs" / "a-redis.log",
+            "reserve": free_port,
+            "event": trail,
+            "port": free_port(),
+        }
+        made.append(RedisResource(make_order(RedisOrder, Redis, defaults, changes)))
+        return made[-1]
 
-
-class Suite:
-    """One test file in one session."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        (folder / "run").mkdir()
-        (folder / "tests").mkdir()
-
-    def run(self, kind: str, text: str, *words: str, env: dict[str, str] | None = None, **more: Any) -> Ended:
-        (self.folder / "tests/test_it.py").write_text(text)
-        settings = SuiteSettings(users=2, run_time=0.2)
-        found = SessionFile(
-            plan=replace(PLAN, name=f"{kind}-a", type=kind),
-            service_folder=str(self.folder),
-            run_folder=str(self.folder / "run"),
-            examples_folder=str(self.folder / "examples"),
-            control=str(self.folder / "control"),
-            token="token",
-            box="guarded",
-            network="closed",
-            settings=settings,
-        )
-        session = self.folder / "session.json"
-        session.write_text(json.dumps(to_json(replace(found, **more))))
-        dropped = ("NOXLIB_SESSION_TAKEN", "PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER")
-        environment = {key: value for key, value in os.environ.items() if key not in dropped}
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *words, "tests"]
-        if not _installed():
-            command[3:3] = ["-p", "noxlib.pytest_plugin"]
-        package = str(Path(__file__).parents[2])
-        done = launch.run(
-            command,
-            launch.Setting(
-                cwd=self.folder,
-                env={**environment, "NOXLIB_SESSION": str(session), "PYTHONPATH": package, **(env or {})},
-                sink=lambda _chunk: None,
-            ),
-            timeout=60,
-        )
-        return Ended(code=done.code, output=done.output, folder=self.folder)
+    yield make
+    for each in made:
+        each.stop()
 
 
-def _installed() -> bool:
-    return any(each.name == "noxlib" for each in entry_points(group="pytest11"))
+@pytest.fixture
+def make_process(tmp_path: Path, trail: Trail) -> Iterator[MakeProcess]:
+    """Make a process of Python code, or of a `command`, that is stopped when the test ends.
+
+    Keywords are fields of the order or of its settings.
+    """
+    made: list[ProcessResource] = []
+
+    def make(code: str = SLEEP, **changes: Any) -> ProcessResource:
+        defaults: dict[str, Any] = {
+            "owner": "a",
+            "service_folder": tmp_path,
+            "environment": dict(os.environ),
+            "values": {},
+            "port": free_port(),
+            "log": tmp_path / "logs" / "a.log",
+            "redactor": launch.Redactor(),
+            "event": trail,
+        }
+        changes.setdefault("command", (sys.executable, "-c", code, "{port}"))
+        made.append(ProcessResource(make_order(ProcessOrder, Process, defaults, changes)))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.stop()
+
+
+@pytest.fixture(scope="session")
+def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheelhouse")
+    for name, version in (("tiny", "1.0"), ("tiny", "2.0"), ("other", "1.0"), ("grouped", "1.0")):
+        wheel(folder, name, version)
+    wheel(folder, "toolbelt", "3.0", "tiny")
+    wheel(folder, "picky", "1.0", "tiny>=2")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def uv_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("uv-cache")
+
+
+@pytest.fixture
+def only_the_wheelhouse(wheelhouse: Path, uv_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(("PIP_", "UV_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(wheelhouse))
+    monkeypatch.setenv("UV_CACHE_DIR", str(uv_cache))
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret")
+
+
+@pytest.fixture
+def alpha(tmp_path: Path, only_the_wheelhouse: None) -> Alpha:  # noqa: ARG001  for its effect
+    folder = tmp_path / "a repository" / "alpha"
+    (folder / "src" / "alpha").mkdir(parents=True)
+    (folder / "src" / "alpha" / "__init__.py").write_text("import tiny\n", encoding="utf-8")
+    (folder / "backend.py").write_text(BACKEND, encoding="utf-8")
+    (folder / "pyproject.toml").write_text(PYPROJECT, encoding="utf-8")
+    (folder / "requirements.lock").write_text("tiny==1.0\n", encoding="utf-8")
+    return Alpha(folder)
+
+
+@pytest.fixture(params=["uv", "pip"])
+def each_tool(request: pytest.FixtureRequest, alpha: Alpha, monkeypatch: pytest.MonkeyPatch) -> Alpha:
+    if request.param == "pip":
+        monkeypatch.setenv("NOXLIB_UV", "off")
+    else:
+        assert uv.find(), "uv must be on PATH or beside the interpreter"
+    return alpha
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
+from waiting import eventually
 
 from noxlib import protocol
 from noxlib.errors import ProtocolError, ResourceError
@@ -85,13 +86,6 @@ def session(box_folder: Path, trail: Callable[..., None]) -> Iterator[Session]:
     for thread in threads:
         thread.join(5.0)
         assert not thread.is_alive(), "a client that left still has its thread"
-
-
-def eventually(check: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not check():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 # --- requests -------------------------------------------------------------------------------
@@ -200,7 +194,7 @@ def test_clients_that_leave_in_the_middle_cost_nothing(session: Session, sent: b
     for _ in range(MAX_CLIENTS + 10):
         with session.raw() as (sock, _):
             sock.sendall(sent)
-    eventually(session.works)
+    assert eventually(session.works)
 
 
 def test_a_client_that_leaves_before_its_answer_does_not_undo_the_request(session: Session) -> None:
@@ -210,9 +204,9 @@ def test_a_client_that_leaves_before_its_answer_does_not_undo_the_request(sessio
     request = {"v": 1, "id": 1, "token": session.server.token, "do": "process.kill"}
     with session.raw() as (sock, _):
         sock.sendall(json.dumps({**request, "args": {"resource": "cs1/process"}}).encode() + b"\n")
-        eventually(lambda: process.told == ["kill"])
+        assert eventually(lambda: process.told == ["kill"])
     gate.set()
-    eventually(lambda: process.told == ["kill", "kill done"])
+    assert eventually(lambda: process.told == ["kill", "kill done"])
     assert session.works()
 
 
@@ -226,7 +220,7 @@ def test_a_flood_is_refused_and_the_first_clients_are_still_served(session: Sess
                 assert stream.read() == b""
         assert all(client.call("ping") for client in clients)
         clients[0].close()
-        eventually(session.works)
+        assert eventually(session.works)
 
 
 def test_a_silent_client_is_hung_up_on_and_heard_again(
@@ -235,7 +229,7 @@ def test_a_silent_client_is_hung_up_on_and_heard_again(
     monkeypatch.setattr(protocol, "CLIENT_SECONDS", 0.1)
     with session.client() as client:
         assert client.call("ping")
-        eventually(lambda: not any("process_request" in each.name for each in threading.enumerate()))
+        assert eventually(lambda: not any("process_request" in each.name for each in threading.enumerate()))
         assert client.call("ping")
 
 
@@ -253,7 +247,7 @@ def test_faults_wait_for_one_another_and_questions_for_none(session: Session) ->
     slow.slow = lambda: gate.wait(5)
     with ThreadPoolExecutor(2) as pool, session.client() as one, session.client() as two:
         first = pool.submit(one.call, "process.restart", {"resource": "cs1/process"})
-        eventually(lambda: slow.told == ["restart"])
+        assert eventually(lambda: slow.told == ["restart"])
         second = pool.submit(two.call, "postgres.kill", {"resource": "cs1/postgres"})
         assert session.works()
         time.sleep(0.1)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import eventually
+from waiting import eventually
 
 from noxlib import launch, protocol
 from noxlib.errors import ProtocolError, ResourceError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pwd
 import signal
@@ -15,8 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
+from waiting import eventually, gone
 
 from noxlib import launch
 from noxlib.errors import NoxlibError
@@ -29,22 +28,9 @@ def _python(code: str, *words: str) -> list[str]:
     return [sys.executable, "-I", "-S", "-c", textwrap.dedent(code), *words]
 
 
-def _alive(pid: int) -> bool:
-    with contextlib.suppress(psutil.Error):
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    return False
-
-
-def _until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it didn't happen in time"
-        time.sleep(0.005)
-
-
 def _pids(folder: Path, count: int) -> list[int]:
     """Return the pids that a tree of `count` processes has written into a folder, one a file."""
-    _until(lambda: len(list(folder.glob("*.pid"))) == count)
+    assert eventually(lambda: len(list(folder.glob("*.pid"))) == count)
     return [int(each.stem) for each in folder.glob("*.pid")]
 
 
@@ -89,7 +75,7 @@ def test_a_tree_that_ignores_sigterm_is_killed_after_the_grace(
 
     assert code == -signal.SIGKILL
     assert 0.3 <= time.monotonic() - begun < 5
-    _until(lambda: not any(map(_alive, tree)))
+    assert eventually(lambda: all(map(gone, tree)))
 
 
 def test_a_descendant_outlives_no_parent_that_obeys_sigterm(
@@ -102,7 +88,7 @@ def test_a_descendant_outlives_no_parent_that_obeys_sigterm(
     code = child.stop(grace=5.0)
 
     assert code == -signal.SIGTERM
-    _until(lambda: not any(map(_alive, tree)))
+    assert eventually(lambda: all(map(gone, tree)))
 
 
 def test_what_a_process_left_in_its_group_is_killed_after_its_end(
@@ -114,12 +100,12 @@ def test_what_a_process_left_in_its_group_is_killed_after_its_end(
         )
     )
     tree = _pids(tmp_path, 2)
-    _until(lambda: child.code is not None)
-    assert any(map(_alive, tree))
+    assert eventually(lambda: child.code is not None)
+    assert not all(map(gone, tree))
 
     assert child.stop() == 0
 
-    _until(lambda: not any(map(_alive, tree)))
+    assert eventually(lambda: all(map(gone, tree)))
 
 
 def test_a_process_that_obeys_is_stopped_at_once(children: Callable[..., Child]) -> None:
@@ -166,14 +152,14 @@ def test_a_run_that_is_too_slow_is_ended_and_says_so(tmp_path: Path) -> None:
     assert done.timed_out
     assert done.code == -signal.SIGKILL
     assert "ran out of time" in done.describe()
-    _until(lambda: not any(map(_alive, _pids(tmp_path, 2))))
+    assert eventually(lambda: all(map(gone, _pids(tmp_path, 2))))
 
 
 def test_a_run_leaves_nothing_in_the_background(tmp_path: Path) -> None:
     done = run(["sh", "-c", f"sleep 600 & echo $! > {tmp_path}/pid"], _QUIET)
 
     assert done.code == 0
-    _until(lambda: not _alive(int((tmp_path / "pid").read_text())))
+    assert eventually(lambda: gone(int((tmp_path / "pid").read_text())))
 
 
 def test_an_interrupted_run_ends_its_tree(tmp_path: Path) -> None:
@@ -189,7 +175,7 @@ def test_an_interrupted_run_ends_its_tree(tmp_path: Path) -> None:
     finally:
         signal.signal(signal.SIGINT, before)
 
-    _until(lambda: not any(map(_alive, _pids(tmp_path, 2))))
+    assert eventually(lambda: all(map(gone, _pids(tmp_path, 2))))
 
 
 def test_output_and_exit_code_are_returned() -> None:
@@ -363,7 +349,7 @@ def test_launching_leaks_no_descriptors(tmp_path: Path) -> None:
 
 def test_the_machine_shows_processes_as_this_test_expects() -> None:
     sleeper = subprocess.Popen(["sleep", "600"])
-    assert _alive(sleeper.pid)
+    assert not gone(sleeper.pid)
     sleeper.kill()
-    _until(lambda: not _alive(sleeper.pid))
+    assert eventually(lambda: gone(sleeper.pid))
     sleeper.wait()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from conftest import Suite
+from plugin_suite import Suite
 
 OUTCOMES = """
 import pytest

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Suite
+from plugin_suite import Suite
 
 TESTS = """
 def test_fast(benchmark): benchmark(lambda: None)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Ended, Suite, eventually
+from plugin_suite import Ended, Suite
+from waiting import eventually
 
 from noxlib import launch
 from noxlib.model import Address, Lease

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Suite, eventually
+from plugin_suite import Suite
+from waiting import eventually
 
 from noxlib.protocol import STACKS_SIGNAL
 

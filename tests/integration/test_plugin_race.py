@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conftest import Suite
+from plugin_suite import Suite
 
 RACES = """
 import threading

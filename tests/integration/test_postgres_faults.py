@@ -15,6 +15,7 @@ from typing import Any
 import pg8000.native
 import psutil
 import pytest
+from waiting import eventually
 
 from noxlib import launch
 from noxlib.errors import ResourceError
@@ -44,13 +45,6 @@ def processes_in(folder: Path) -> set[int]:
             if each.cwd() == str(folder):
                 found.add(each.pid)
     return found
-
-
-def eventually(true: Callable[[], bool], seconds: float = 5.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not true() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return true()
 
 
 def busy(server: Any) -> threading.Thread:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pg8000.native
 import pytest
-from conftest import eventually
+from waiting import eventually
 
 from noxlib.errors import ResourceError
 from noxlib.model import Lease

@@ -14,7 +14,7 @@ from typing import Any
 
 import pg8000.native
 import pytest
-from conftest import eventually
+from waiting import eventually
 
 from noxlib import launch
 from noxlib.errors import ResourceError

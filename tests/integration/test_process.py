@@ -1,4 +1,4 @@
-"""A service's process as a resource: what it is told, what it hands out, and how it ends. See also _ready."""
+"""A service's process as a resource: what it is told, what it hands out, and how it ends. Others: test_process_*."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from python_processes import MakeProcess
+from waiting import eventually, gone
 
 from noxlib import launch
-from noxlib.box import PORTS, free_port
+from noxlib.box import PORTS
 from noxlib.errors import ConfigError, ResourceError
-from noxlib.model import Process, Ready
-from noxlib.resources.process import ProcessOrder, ProcessResource
+from noxlib.model import Ready
+from noxlib.resources.process import ProcessResource
 
 HTTP = (sys.executable, "-m", "http.server", "--bind", "{host}", "{port}")
 # Accepts at once, says what it was told, and has a child and a grandchild that left the group.
@@ -41,53 +42,24 @@ while True:
     connection.close()
 """
 
-Make = Callable[..., ProcessResource]
-
 
 @pytest.fixture
-def make(tmp_path: Path, trail: Callable[..., None]) -> Iterator[Make]:
-    """Make a process; keywords are fields of the order or of its settings. It is stopped at the end."""
-    made: list[ProcessResource] = []
+def make(make_process: MakeProcess) -> MakeProcess:
+    """Make a process of a command, else a web server; it has long enough to become ready."""
 
     def resource(*command: str, **changes: Any) -> ProcessResource:
-        names = set(Process.__dataclass_fields__) - {"port"}
-        settings = {key: changes.pop(key) for key in list(changes) if key in names}
-        defaults: dict[str, Any] = {
-            "owner": "cs1",
-            "settings": Process(command=command or HTTP, **{"ready": Ready(timeout=20), **settings}),
-            "service_folder": tmp_path,
-            "environment": dict(os.environ),
-            "values": {},
-            "port": free_port(),
-            "log": tmp_path / "logs" / "cs1.log",
-            "redactor": launch.Redactor(),
-            "event": trail,
-        }
-        made.append(ProcessResource(ProcessOrder(**{**defaults, **changes})))
-        return made[-1]
+        return make_process(**{"command": command or HTTP, "ready": Ready(timeout=20), **changes})
 
-    yield resource
-    for each in made:
-        each.stop()
+    return resource
 
 
-def tree(make: Make, how: str = "obeys", **changes: Any) -> ProcessResource:
+def tree(make: MakeProcess, how: str = "obeys", **changes: Any) -> ProcessResource:
     return make(sys.executable, "-c", TREE, "{port}", how, **changes)
 
 
 def running(folder: Path) -> list[int]:
     """Return which pids of a tree are alive."""
-    pids = map(int, (folder / "pids").read_text().split())
-    return [
-        pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    ]
-
-
-def eventually(check: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 10
-    while not check():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    return [pid for pid in map(int, (folder / "pids").read_text().split()) if not gone(pid)]
 
 
 def answers(resource: ProcessResource, timeout: float = 5.0) -> bool:
@@ -107,7 +79,7 @@ def answers(resource: ProcessResource, timeout: float = 5.0) -> bool:
 @pytest.mark.parametrize(
     "ready", [Ready(timeout=20), Ready(tcp=True, timeout=20), Ready(http="/", timeout=20)]
 )
-def test_a_started_process_answers_at_once(make: Make, ready: Ready) -> None:
+def test_a_started_process_answers_at_once(make: MakeProcess, ready: Ready) -> None:
     resource = make(ready=ready)
     assert resource.pid is None
     lease = resource.start()
@@ -115,29 +87,29 @@ def test_a_started_process_answers_at_once(make: Make, ready: Ready) -> None:
     assert lease.address.port in PORTS
 
 
-def test_the_lease_tells_where_it_listens(make: Make) -> None:
-    resource = make(env={"CS1_URL": "http://{host}:{port}"})
+def test_the_lease_tells_where_it_listens(make: MakeProcess) -> None:
+    resource = make(env={"A_URL": "http://{host}:{port}"})
     lease = resource.lease
-    assert (lease.resource, lease.kind, lease.via) == ("cs1/process", "process", "direct")
-    assert lease.env == {"CS1_URL": f"http://127.0.0.1:{lease.address.port}"}
+    assert (lease.resource, lease.kind, lease.via) == ("a/process", "process", "direct")
+    assert lease.env == {"A_URL": f"http://127.0.0.1:{lease.address.port}"}
 
 
 def test_its_environment_and_folder_are_the_orders_and_its_output_is_in_the_log(
-    make: Make, tmp_path: Path
+    make: MakeProcess, tmp_path: Path
 ) -> None:
     (tmp_path / "sub").mkdir()
     tree(make, environment={"WHO": "noxlib"}, cwd="sub").start()
-    eventually((tmp_path / "logs" / "cs1.log").read_text)
-    assert (tmp_path / "logs" / "cs1.log").read_text() == f"started by noxlib in {tmp_path}/sub\n"
+    assert eventually((tmp_path / "logs" / "a.log").read_text)
+    assert (tmp_path / "logs" / "a.log").read_text() == f"started by noxlib in {tmp_path}/sub\n"
 
 
-def test_a_secret_is_not_in_the_log(make: Make, tmp_path: Path) -> None:
+def test_a_secret_is_not_in_the_log(make: MakeProcess, tmp_path: Path) -> None:
     tree(make, environment={"WHO": "hunter22"}, redactor=launch.Redactor(["hunter22"])).start()
-    eventually((tmp_path / "logs" / "cs1.log").read_text)
-    assert (tmp_path / "logs" / "cs1.log").read_text().startswith("started by [redacted] in")
+    assert eventually((tmp_path / "logs" / "a.log").read_text)
+    assert (tmp_path / "logs" / "a.log").read_text().startswith("started by [redacted] in")
 
 
-def test_templates_of_the_command_are_filled(make: Make) -> None:
+def test_templates_of_the_command_are_filled(make: MakeProcess) -> None:
     resource = make("{python}", "-m", "http.server", "{port}", values={"python": sys.executable})
     resource.start()
     words = psutil.Process(resource.pid).cmdline()
@@ -147,13 +119,13 @@ def test_templates_of_the_command_are_filled(make: Make) -> None:
 @pytest.mark.parametrize(
     ("place", "given"), [("command", {"command": ("run", "{prot}")}), ("env", {"env": {"A": "{prot}"}})]
 )
-def test_an_unknown_placeholder_is_an_error_at_its_place(make: Make, place: str, given: Any) -> None:
+def test_an_unknown_placeholder_is_an_error_at_its_place(make: MakeProcess, place: str, given: Any) -> None:
     command = given.pop("command", HTTP)
-    with pytest.raises(ConfigError, match=rf"services\.cs1\.process\.{place}: .*Did you mean \{{port\}}"):
+    with pytest.raises(ConfigError, match=rf"services\.a\.process\.{place}: .*Did you mean \{{port\}}"):
         make(*command, **given)
 
 
-def test_a_taken_port_is_named_and_its_owner_left_alone(make: Make) -> None:
+def test_a_taken_port_is_named_and_its_owner_left_alone(make: MakeProcess) -> None:
     neighbour = make()
     neighbour.start()
     with pytest.raises(ResourceError, match=f"port {neighbour.lease.address.port} is taken") as caught:
@@ -162,19 +134,19 @@ def test_a_taken_port_is_named_and_its_owner_left_alone(make: Make) -> None:
     assert answers(neighbour)
 
 
-def test_one_that_is_never_ready_is_ended_with_its_whole_tree(make: Make, tmp_path: Path) -> None:
+def test_one_that_is_never_ready_is_ended_with_its_whole_tree(make: MakeProcess, tmp_path: Path) -> None:
     begun = time.monotonic()
     resource = tree(make, ready=Ready(http="/", timeout=0.7))
     with pytest.raises(ResourceError, match=r"was not ready within 0\.7 s \(GET http://127"):
         resource.start()
     assert 0.7 < time.monotonic() - begun < 10
     assert resource.pid is None
-    eventually(lambda: not running(tmp_path))
+    assert eventually(lambda: not running(tmp_path))
 
 
-def test_an_interrupt_while_it_gets_ready_leaves_nothing(make: Make, tmp_path: Path) -> None:
+def test_an_interrupt_while_it_gets_ready_leaves_nothing(make: MakeProcess, tmp_path: Path) -> None:
     def interrupt() -> None:
-        eventually((tmp_path / "pids").exists)
+        assert eventually((tmp_path / "pids").exists)
         os.kill(os.getpid(), signal.SIGINT)
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -186,13 +158,15 @@ def test_an_interrupt_while_it_gets_ready_leaves_nothing(make: Make, tmp_path: P
     finally:
         thread.join()
         signal.signal(signal.SIGINT, before)
-    eventually(lambda: not running(tmp_path))
+    assert eventually(lambda: not running(tmp_path))
 
 
 # --- end ------------------------------------------------------------------------------------
 
 
-def test_stopping_ends_the_whole_tree_and_frees_the_port(make: Make, trail: Any, tmp_path: Path) -> None:
+def test_stopping_ends_the_whole_tree_and_frees_the_port(
+    make: MakeProcess, trail: Any, tmp_path: Path
+) -> None:
     resource = tree(make)
     port = resource.start().address.port
     assert len(running(tmp_path)) == 3
@@ -200,12 +174,12 @@ def test_stopping_ends_the_whole_tree_and_frees_the_port(make: Make, trail: Any,
     resource.stop()
     assert resource.pid is None
     assert trail.names() == ["process.started", "process.ready", "process.stopped"]
-    eventually(lambda: not running(tmp_path))
+    assert eventually(lambda: not running(tmp_path))
     socket.create_server(("127.0.0.1", port)).close()
 
 
 def test_one_that_obeys_is_stopped_at_once_and_one_that_does_not_after_its_stop_timeout(
-    make: Make, trail: Any, tmp_path: Path
+    make: MakeProcess, trail: Any, tmp_path: Path
 ) -> None:
     for how, code in (("obeys", -signal.SIGTERM), ("stubborn", -signal.SIGKILL)):
         resource = tree(make, how, stop_timeout=0.5)
@@ -214,19 +188,19 @@ def test_one_that_obeys_is_stopped_at_once_and_one_that_does_not_after_its_stop_
         resource.stop()
         spent = time.monotonic() - begun
         assert 0.5 <= spent < 10 if how == "stubborn" else spent < 0.5
-        assert trail[-1] == ("process.stopped", {"resource": "cs1/process", "code": code})
-        eventually(lambda: not running(tmp_path))
+        assert trail[-1] == ("process.stopped", {"resource": "a/process", "code": code})
+        assert eventually(lambda: not running(tmp_path))
 
 
 def test_a_kill_takes_the_whole_tree_and_a_restart_brings_it_back_on_the_same_port(
-    make: Make, tmp_path: Path
+    make: MakeProcess, tmp_path: Path
 ) -> None:
     resource = tree(make, "stubborn", stop_timeout=0.2)
     resource.start()
     first = resource.pid
     resource.kill()
     assert resource.pid is None
-    eventually(lambda: not running(tmp_path))
+    assert eventually(lambda: not running(tmp_path))
     resource.restart()
     second = resource.pid
     resource.restart()
@@ -234,7 +208,7 @@ def test_a_kill_takes_the_whole_tree_and_a_restart_brings_it_back_on_the_same_po
     socket.create_connection(("127.0.0.1", resource.lease.address.port)).close()
 
 
-def test_a_paused_process_answers_nobody_until_it_is_resumed(make: Make, trail: Any) -> None:
+def test_a_paused_process_answers_nobody_until_it_is_resumed(make: MakeProcess, trail: Any) -> None:
     resource = make()
     resource.start()
     resource.pause()
@@ -244,7 +218,7 @@ def test_a_paused_process_answers_nobody_until_it_is_resumed(make: Make, trail: 
     assert "process.paused" in trail.names()
 
 
-def test_a_paused_process_can_be_stopped(make: Make) -> None:
+def test_a_paused_process_can_be_stopped(make: MakeProcess) -> None:
     resource = make(stop_timeout=20)
     resource.start()
     resource.pause()

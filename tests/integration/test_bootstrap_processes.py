@@ -9,13 +9,14 @@ import shutil
 import signal
 import sys
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import eventually, gone
 
 from noxlib import __version__, bootstrap, launch
 from noxlib.environment.python import running
@@ -239,7 +240,7 @@ def test_a_preparation_that_hangs_is_interrupted_or_ended(
     with pytest.raises(KeyboardInterrupt):
         bootstrap.prepared(here)
     thread.join()
-    assert is_gone(wait_for(marker))
+    assert eventually(partial(gone, wait_for(marker)))
     monkeypatch.setattr(bootstrap, "INSTALL_SECONDS", 0.2)
     with pytest.raises(BootstrapError, match="ended with exit code"):
         bootstrap.prepared(here)
@@ -260,22 +261,8 @@ def slow(repository: Repository, tmp_path: Path) -> Path:
 
 
 def wait_for(marker: Path) -> int:
-    deadline = time.monotonic() + 20
-    while not (marker.exists() and marker.read_text(encoding="utf-8")):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    assert eventually(lambda: marker.exists() and marker.read_text(encoding="utf-8"), 20)
     return int(marker.read_text(encoding="utf-8"))
-
-
-def is_gone(pid: int) -> bool:
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.05)
-    return False
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -286,7 +273,7 @@ def test_an_interrupt_is_one_line_and_leaves_nothing(repository: Repository, slo
     os.kill(child.pid, number)
     assert child.wait(30) == 130
     assert b"".join(said).decode().splitlines()[1:] == ["noxlib: interrupted"]
-    assert is_gone(hanging)
+    assert eventually(partial(gone, hanging))
     assert repository.bootstraps() == []
 
 
@@ -299,10 +286,7 @@ def test_after_sigkill_the_next_start_waits_for_the_orphan_and_goes_on(
     first.wait()
     said: list[bytes] = []
     second = repository.start(sink=said)
-    deadline = time.monotonic() + 30
-    while b"waiting for another start" not in b"".join(said):
-        assert time.monotonic() < deadline, said
-        time.sleep(0.02)
+    assert eventually(lambda: b"waiting for another start" in b"".join(said), 30), said
     launch.kill([hanging])
     assert second.wait(120) == 0, said
     assert b"loaded by" in b"".join(said)
