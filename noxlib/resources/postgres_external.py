@@ -222,13 +222,7 @@ class ExternalPostgres:
             for key, value in settings.settings.items():
                 self._set(connection, key, value)
         with postgres_sql.connected(endpoint.dsn(database=settings.database)) as connection:
-            for extension in settings.extensions:
-                name = postgres_sql.quoted(extension)
-                postgres_sql.execute(
-                    connection, f"CREATE EXTENSION IF NOT EXISTS {name} CASCADE", f"{place}.extensions"
-                )
-            for number, statement in enumerate(settings.init_sql):
-                postgres_sql.execute(connection, statement, f"{place}.init_sql[{number}]")
+            postgres_sql.furnish(connection, settings, place)
 
     def _set(self, connection: Any, key: str, value: str) -> None:
         """Give the database a setting; one of the whole server must have that value already."""

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from noxlib.errors import ResourceError
+from noxlib.model import Postgres
 
 SHOWN = 200  # characters of a statement in an error
 RENAME_MS = 50  # then a client is there; PostgreSQL would wait 5 s for it to go
@@ -81,6 +82,15 @@ def execute(connection: Any, sql: str, place: str) -> None:
         raise ResourceError(
             f"{place}: line {line}: PostgreSQL says: {fields.get('M', error)}{hint}\n  in: {shown}"
         ) from error
+
+
+def furnish(connection: Any, settings: Postgres, place: str) -> None:
+    """Give the service's database its extensions and run its init_sql. Raises ResourceError."""
+    for extension in settings.extensions:
+        statement = f"CREATE EXTENSION IF NOT EXISTS {quoted(extension)} CASCADE"
+        execute(connection, statement, f"{place}.extensions")
+    for number, statement in enumerate(settings.init_sql):
+        execute(connection, statement, f"{place}.init_sql[{number}]")
 
 
 def quoted(name: str) -> str:

@@ -148,13 +148,7 @@ def _prepare(server: Server, order: TemplateOrder) -> None:
         if settings.database != SUPERUSER:
             postgres_sql.execute(connection, f"CREATE DATABASE {database} OWNER {role}", f"{place}.database")
     with postgres_sql.connected(server.dsn(database=settings.database)) as connection:
-        for extension in settings.extensions:
-            name = postgres_sql.quoted(extension)
-            postgres_sql.execute(
-                connection, f"CREATE EXTENSION IF NOT EXISTS {name} CASCADE", f"{place}.extensions"
-            )
-        for number, statement in enumerate(settings.init_sql):
-            postgres_sql.execute(connection, statement, f"{place}.init_sql[{number}]")
+        postgres_sql.furnish(connection, settings, place)
 
 
 def _evict(kept: Path) -> None:

