@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sample_records import session_plan
 
-from noxlib.model import TEST_TYPES, Service, SessionPlan, SuiteSettings
+from noxlib.model import TEST_TYPES, Service, SuiteSettings
 from noxlib.suites.suite import Suite
 
 
@@ -23,17 +24,8 @@ def make_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
         fields = SuiteSettings.__dataclass_fields__
         settings = SuiteSettings(**{key: given.pop(key) for key in list(given) if key in fields})
         service = Service(name="cs1", path="cs1", source=("src",), types=dict.fromkeys(TEST_TYPES, settings))
-        plan = SessionPlan(
-            name=f"{kind}-cs1",
-            service="cs1",
-            type=kind,
-            python="",
-            tags=(),
-            description="",
-            exclusive=False,
-        )
         made = Suite(
-            plan=plan,
+            plan=session_plan(f"{kind}-cs1"),
             service=service,
             settings=settings,
             python="/env/bin/python",

@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 from coverage import CoverageData
+from sample_records import session_plan
 
 from noxlib.coverage_config import write_rcfile
 from noxlib.coverage_data import combined, data_files
 from noxlib.gates import Case, coverage, judge, measured_percent
-from noxlib.model import TEST_TYPES, Evidence, Service, SessionPlan, SuiteSettings
+from noxlib.model import TEST_TYPES, Evidence, Service, SuiteSettings
 from noxlib.model import Coverage as Settings
 
 API = """\
@@ -63,15 +64,7 @@ def case(tmp_path: Path, folder: Path) -> MakeCase:
         (run / "outcomes.json").write_text(json.dumps(ends), encoding="utf-8")
         write_rcfile(run / "coverage" / "rcfile", service, folder, run / "coverage")
         defaults: dict[str, Any] = {
-            "plan": SessionPlan(
-                name=f"{kind}-cs1",
-                service="cs1",
-                type=kind,
-                python="",
-                tags=(),
-                description="",
-                exclusive=False,
-            ),
+            "plan": session_plan(f"{kind}-cs1"),
             "service": service,
             "settings": settings,
             "folder": run,

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sample_records import session_plan
 
 from noxlib.gates import Case, thresholds
-from noxlib.model import TEST_TYPES, Evidence, Finding, Service, SessionPlan, SuiteSettings
+from noxlib.model import TEST_TYPES, Evidence, Finding, Service, SuiteSettings
 
 LOAD = {
     "source": "locust",
@@ -47,15 +48,7 @@ def judged(tmp_path: Path) -> Judge:
             (tmp_path / name).write_text(content, encoding="utf-8")
         settings = SuiteSettings(thresholds=limits)
         case = Case(
-            plan=SessionPlan(
-                name=f"{kind}-cs1",
-                service="cs1",
-                type=kind,
-                python="",
-                tags=(),
-                description="",
-                exclusive=True,
-            ),
+            plan=session_plan(f"{kind}-cs1", exclusive=True),
             service=Service(name="cs1", path="cs1", source=(), types=dict.fromkeys(TEST_TYPES, settings)),
             settings=settings,
             folder=tmp_path,

@@ -7,26 +7,22 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from sample_records import record, session_plan
 
 from noxlib.errors import RecordError
-from noxlib.model import Evidence, Finding, Record, SessionPlan, Verdict
+from noxlib.model import Evidence, Finding, Record, Verdict
 from noxlib.records import History, State
 
 
 def _record(run_id: str, session: str = "unit-cs1", seconds: float = 1.0, *, passed: bool = True) -> Record:
-    kind, _, service = session.partition("-")
-    return Record(
+    kind = session.partition("-")[0]
+    return record(
         run_id=run_id,
-        plan=SessionPlan(
-            name=session, service=service, type=kind, python="", tags=(kind,), description="", exclusive=False
-        ),
+        plan=session_plan(session, tags=(kind,)),
         verdict=Verdict(passed=passed, findings=(Finding(gate="suite", passed=passed, summary="ran"),)),
         evidence=Evidence(suite_exit=0, suite_seconds=seconds, ready_seconds=0.1),
         fingerprint="f" * 8,
-        started="2026-11-21T03:00:00+00:00",
         seconds=seconds,
-        environment="key",
-        python="3.12.1",
         counts={"passed": 3},
         coverage=97.5,
     )

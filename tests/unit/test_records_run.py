@@ -4,28 +4,20 @@ import json
 from pathlib import Path
 
 import pytest
+from sample_records import record
 
 from noxlib.errors import RecordError
-from noxlib.model import Evidence, Finding, Record, SessionPlan, Verdict
+from noxlib.model import Evidence, Finding, Record, Verdict
 from noxlib.records import Run, portable, read_record
 from noxlib.redaction import Redactor
 
 
 def _record(error: str = "", details: tuple[str, ...] = ()) -> Record:
-    return Record(
-        run_id="1",
-        plan=SessionPlan(
-            name="unit-cs1", service="cs1", type="unit", python="", tags=(), description="", exclusive=False
-        ),
+    return record(
         verdict=Verdict(
             passed=False, findings=(Finding(gate="suite", passed=False, summary="x", details=details),)
         ),
         evidence=Evidence(suite_exit=1, suite_seconds=1.0, ready_seconds=0.1, error=error),
-        fingerprint="f",
-        started="2026-11-21T03:00:00+00:00",
-        seconds=1.0,
-        environment="key",
-        python="3.12.1",
         counts={"failed": 1},
     )
 

@@ -6,27 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sample_records import record, session_plan
 
 from noxlib.errors import RecordError
-from noxlib.model import Evidence, Record, SessionPlan, Verdict
 from noxlib.records import State
 from noxlib.records.run import Run
 
-PLAN = SessionPlan(
-    name="unit-a", service="a", type="unit", python="", tags=(), description="", exclusive=False
-)
-RECORD = Record(
-    run_id="1",
-    plan=PLAN,
-    verdict=Verdict(passed=True, findings=()),
-    evidence=Evidence(suite_exit=0, suite_seconds=1.0, ready_seconds=0.1),
-    fingerprint="f",
-    started="2026-11-21T03:00:00+00:00",
-    seconds=1.0,
-    environment="key",
-    python="3.12.1",
-    counts={},
-)
+RECORD = record(plan=session_plan("unit-a"))
 
 
 @pytest.fixture(autouse=True)

@@ -3,14 +3,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from sample_records import session_plan
 
-from noxlib.model import Address, Lease, SessionFile, SessionPlan
+from noxlib.model import Address, Lease, SessionFile
 from noxlib.pytest_plugin.redis import RedisDatabase, redis_database
 from noxlib.pytest_plugin.workers import own_redis, redis_environment
 
-PLAN = SessionPlan(
-    name="integration-a", service="a", type="integration", python="", tags=(), description="", exclusive=False
-)
 LEASE = Lease(
     resource="a/redis",
     kind="redis",
@@ -27,7 +25,7 @@ LEASE = Lease(
     },
 )
 SESSION = SessionFile(
-    plan=PLAN,
+    plan=session_plan("integration-a"),
     service_folder="/a",
     run_folder="/run",
     examples_folder="/examples",

@@ -5,21 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from sample_records import record, session_plan
 
-from noxlib.model import Evidence, Finding, Record, SessionPlan, Verdict
+from noxlib.model import Evidence, Finding, Verdict
 from noxlib.verdict import summary
 
-RECORD = Record(
-    run_id="1",
-    plan=SessionPlan(
-        name="unit-a", service="a", type="unit", python="", tags=(), description="", exclusive=False
-    ),
-    verdict=Verdict(passed=True, findings=()),
+RECORD = record(
+    plan=session_plan("unit-a"),
     evidence=Evidence(suite_exit=0, suite_seconds=1, ready_seconds=0, servers=("PostgreSQL 15.18 (system)",)),
-    fingerprint="",
-    started="",
     seconds=1.25,
-    environment="",
     python="3.11.7",
     counts={"passed": 2},
     coverage=99.5,
