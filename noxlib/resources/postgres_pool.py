@@ -26,6 +26,7 @@ MOST = 200  # in use at once
 PATIENCE_SECONDS = 20.0  # for a fresh database
 LINGER_SECONDS = 0.5  # for clients of a database that is given back; then they are cut off
 POLL_SECONDS = 0.005
+MAKER_SECONDS = 5.0  # to end what it does
 ROOM = 1.5  # a new database is made while this times its template's size is free ...
 ROOM_BYTES = 32 * 1024**2  # ... and this, for WAL and for what tests write
 UNKNOWN = 2**63  # bytes: enough
@@ -108,6 +109,8 @@ class DatabasePool:
     def drop_unkept(self) -> None:
         """Remove what nobody looks at, before the cluster is packed for the sake of what is kept."""
         self.close()
+        for maker in self._makers:
+            maker.join(MAKER_SECONDS)  # what it is making belongs to the names
         names = (*self._ready, *self._used, *(each.name for each in self._garbage))
         with postgres_sql.connected(self._server.dsn()) as connection:
             for name in names:
