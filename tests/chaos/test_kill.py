@@ -30,16 +30,21 @@ def next_run_works(victim: Victim, box: str) -> None:
     victim.nox("-s", "integration-a", env={"NOXLIB_BOX": box}).assert_ok()
 
 
-@pytest.mark.parametrize("box", BOXES)
-@pytest.mark.parametrize("number", ORDERS, ids=lambda number: signal.Signals(number).name)
-def test_nothing_is_left_when_nox_gets_a_signal(victim: Victim, box: str, number: int) -> None:
+def signalled(victim: Victim, box: str, number: int, *words: str) -> None:
+    """Send a signal to a nox whose session is in its test, and see that nothing is left."""
     before = victim.left()
-    child = victim.begin(box=box)
+    child = victim.begin(*words, box=box)
     victim.wait_running(child)
     os.kill(child.pid, number)
     assert child.wait(20) is not None
     victim.assert_nothing_left(before)
     next_run_works(victim, box)
+
+
+@pytest.mark.parametrize("box", BOXES)
+@pytest.mark.parametrize("number", ORDERS, ids=lambda number: signal.Signals(number).name)
+def test_nothing_is_left_when_nox_gets_a_signal(victim: Victim, box: str, number: int) -> None:
+    signalled(victim, box, number)
 
 
 @pytest.mark.parametrize("box", BOXES)
@@ -47,13 +52,7 @@ def test_nothing_is_left_when_nox_gets_a_signal(victim: Victim, box: str, number
     "number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda n: signal.Signals(n).name
 )
 def test_nothing_is_left_when_nox_gets_a_signal_under_j(victim: Victim, box: str, number: int) -> None:
-    before = victim.left()
-    child = victim.begin("unit-a", "-j", "2", box=box)
-    victim.wait_running(child)
-    os.kill(child.pid, number)
-    assert child.wait(20) is not None
-    victim.assert_nothing_left(before)
-    next_run_works(victim, box)
+    signalled(victim, box, number, "unit-a", "-j", "2")
 
 
 @pytest.mark.parametrize("box", BOXES)
