@@ -13,8 +13,17 @@ from typing import Any
 from noxlib import launch
 from noxlib.model import SessionFile, SessionPlan, SuiteSettings, to_json
 
-PLAN = SessionPlan(
-    name="unit-a", service="a", type="unit", python="", tags=(), description="", exclusive=False
+SESSION = SessionFile(
+    plan=SessionPlan(
+        name="unit-a", service="a", type="unit", python="", tags=(), description="", exclusive=False
+    ),
+    service_folder="",
+    run_folder="",
+    examples_folder="",
+    control="",
+    token="token",
+    box="guarded",
+    network="closed",
 )
 
 
@@ -40,17 +49,14 @@ class Suite:
 
     def run(self, kind: str, text: str, *words: str, env: dict[str, str] | None = None, **more: Any) -> Ended:
         (self.folder / "tests/test_it.py").write_text(text)
-        settings = SuiteSettings(users=2, run_time=0.2)
-        found = SessionFile(
-            plan=replace(PLAN, name=f"{kind}-a", type=kind),
+        found = replace(
+            SESSION,
+            plan=replace(SESSION.plan, name=f"{kind}-a", type=kind),
             service_folder=str(self.folder),
             run_folder=str(self.folder / "run"),
             examples_folder=str(self.folder / "examples"),
             control=str(self.folder / "control"),
-            token="token",
-            box="guarded",
-            network="closed",
-            settings=settings,
+            settings=SuiteSettings(users=2, run_time=0.2),
         )
         session = self.folder / "session.json"
         session.write_text(json.dumps(to_json(replace(found, **more))))

@@ -73,26 +73,28 @@ def test_the_environments_folder_comes_before_the_systems(
         find(tmp_path, version=">=7")
 
 
-def test_valkey_serves_where_redis_is_too_old(
-    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def old_redis_and_valkey(install: Install, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Have the system hold a Redis 6.0.16 and a Valkey 8.1.3, in this folder."""
     folder = install("system", "6.0.16")
     install("system", "8.1.3", "valkey-server", "Valkey")
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    return folder
+
+
+@pytest.mark.usefixtures("old_redis_and_valkey")
+def test_valkey_serves_where_redis_is_too_old(tmp_path: Path) -> None:
     assert find(tmp_path).product == "Redis"
     found = find(tmp_path, version=">=7")
     assert (found.product, found.version, found.program) == ("Valkey", "8.1.3", "valkey-server")
 
 
-def test_everything_that_was_found_is_listed(
-    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = install("system", "6.0.16")
-    install("system", "8.1.3", "valkey-server", "Valkey")
-    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+def test_everything_that_was_found_is_listed(old_redis_and_valkey: Path, tmp_path: Path) -> None:
     with pytest.raises(BinariesNotFoundError) as caught:
         find(tmp_path, version=">=20")
-    assert f'system: {folder}: Redis 6.0.16 isn\'t ">=20"; Valkey 8.1.3 isn\'t ">=20"' in str(caught.value)
+    assert f'system: {old_redis_and_valkey}: Redis 6.0.16 isn\'t ">=20"; Valkey 8.1.3 isn\'t ">=20"' in str(
+        caught.value
+    )
     assert f'wheel: {WHEEL.name}: 9.1.2 isn\'t ">=20"' in str(caught.value)
     assert "apt-get install redis-server" in caught.value.remedy
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from plugin_suite import PLAN, Suite
+from plugin_suite import SESSION, Suite
 from redis_client import URL, MakeRedis, ask
 
 from noxlib.errors import ResourceError
-from noxlib.model import SessionFile
 from noxlib.pytest_plugin.redis import redis_database
 from noxlib.pytest_plugin.workers import Room
 from noxlib.resources.redis import DATABASES
@@ -39,19 +38,6 @@ def test_it(noxlib_redis, noxlib_leases, number):
 """
 
 
-def session(service: str) -> SessionFile:
-    return SessionFile(
-        plan=replace(PLAN, service=service),
-        service_folder="",
-        run_folder="",
-        examples_folder="",
-        control="",
-        token="",
-        box="guarded",
-        network="closed",
-    )
-
-
 @pytest.mark.parametrize("private", [True, False], ids=["trust", "password"])
 @pytest.mark.parametrize("workers", [(), ("-n", "3")], ids=["alone", "xdist"])
 def test_each_worker_has_a_database_of_its_own_emptied_for_each_test(
@@ -70,7 +56,7 @@ def test_a_flush_empties_one_database_alone(make_redis: MakeRedis) -> None:
     server = make_redis(private_network=False)
     lease = server.start()
     values = {**lease.values, "database": "3"}
-    found = redis_database(replace(session("a"), leases=(replace(lease, values=values),)))
+    found = redis_database(replace(SESSION, leases=(replace(lease, values=values),)))
     for number in (0, 3):
         ask(lease, "SET", "key", "value", database=number)
     found.flush()
@@ -95,7 +81,7 @@ def test_a_worker_without_a_database_says_so(make_redis: MakeRedis, suite: Suite
     assert ended.code == pytest.ExitCode.USAGE_ERROR
     assert "a/redis has 2 databases, and gw1 would need number 2" in ended.output
     assert "Traceback" not in ended.output
-    room = Room(replace(session("a"), leases=(few,)))
+    room = Room(replace(SESSION, leases=(few,)))
     room.pytest_xdist_setupnodes(["gw0"])
     with pytest.raises(pytest.UsageError, match="at most 1 workers"):
         room.pytest_xdist_setupnodes(["gw0", "gw1"])
