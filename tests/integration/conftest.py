@@ -20,7 +20,6 @@ from orders import make_order
 from plugin_suite import Suite
 from python_processes import SLEEP, MakeProcess
 from redis_client import MakeRedis
-from waiting import eventually  # noqa: F401  test_postgres_external takes it from here
 
 from noxlib import launch
 from noxlib.box import free_port

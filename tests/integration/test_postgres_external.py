@@ -16,7 +16,8 @@ from typing import Any, cast
 import pg8000.native
 import psutil
 import pytest
-from conftest import Running, eventually
+from conftest import Running
+from waiting import eventually
 
 from noxlib import launch
 from noxlib.box import free_port
