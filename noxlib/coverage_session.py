@@ -52,4 +52,5 @@ def _run_data(each: SessionPlan, platform: Platform, state: State, root: Path) -
     service = platform.services[each.service]
     now = run.fingerprint(platform, service, root, record.python)
     stale = "" if now == record.fingerprint else "its inputs have changed since it ran"
+    stale = stale or ("" if record.verdict.passed else "its newest run failed")
     return RunData(session=each.name, service=each.service, type=each.type, folder=folder, stale=stale)

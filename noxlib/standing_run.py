@@ -45,15 +45,21 @@ def _opened(work: Work, state: State, order: run.RunOrder) -> Work:
         for line in path.read_text(encoding="utf-8").splitlines():
             event = json.loads(line)
             if event["event"] == "postgres.kept" and database in event["databases"]:
-                return _with_database(work, str(event["resource"]), database, path.parent)
+                return _with_database(work, order, str(event["resource"]), path.parent)
     raise UsageError(
         f"{order.plan.name}: no run {name} that kept a database {database} is left",
         remedy='runs are pruned; set keep = "failed" beside `migrate`, and run the failed session again',
     )
 
 
-def _with_database(work: Work, resource: str, database: str, folder: Path) -> Work:
+def _with_database(work: Work, order: run.RunOrder, resource: str, folder: Path) -> Work:
     service, _, server = resource.partition("/")
+    database = order.posargs[0].partition("/")[2]
+    if service != order.plan.service:
+        raise UsageError(
+            f"{order.plan.name}: {order.posargs[0]} is a database of {service}",
+            remedy=f"nox -s db-{service} -- {order.posargs[0]}",
+        )
 
     def changed(each: Postgres) -> Postgres:
         return replace(each, database=database) if each.name == server else each

