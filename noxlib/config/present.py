@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 from os.path import exists, expanduser, isdir, isfile
 from pathlib import Path
 
@@ -125,6 +124,8 @@ def _shown(service: Service, suite: SuiteSettings) -> str:
 
 def _near(folder: Path, name: str) -> str:
     """Name the nearest thing that is there, beside where something else was looked for."""
+    from difflib import get_close_matches  # noqa: PLC0415  each start of nox would pay for it
+
     parent, _, last = name.rstrip("/").rpartition("/")
     beside = [each.name for each in (folder / parent).iterdir()] if isdir(folder / parent) else []
     near = get_close_matches(last, beside, 1)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from noxlib import errors
 from noxlib.gates import printed
 from noxlib.gates.case import Case, finished, outcomes, progress, running
+from noxlib.gates.failures import failures
 from noxlib.gates.refusal import exited, finding, refusal
 from noxlib.model import Finding
 
@@ -64,7 +65,13 @@ def _interrupted(case: Case) -> Finding:
     stacks = f"stacks: {case.folder / 'logs'}" if stands else ""
     remedy = f"mend what hangs, or raise {case.place}.timeout"
     return finding(
-        case, summary, *said, *(f"it stands at {place}" for place in stands), remedy, *filter(None, [stacks])
+        case,
+        summary,
+        *said,
+        *(f"it stands at {place}" for place in stands),
+        remedy,
+        *failures(case),
+        *filter(None, [stacks]),
     )
 
 

@@ -15,7 +15,8 @@ import pytest
 
 from noxlib import launch
 from noxlib.coverage_config import process_environment, write_rcfile
-from noxlib.gates import Case, coverage, measured_percent
+from noxlib.gates import Case, coverage
+from noxlib.gates.coverage import measured_percent
 from noxlib.model import TEST_TYPES, Evidence, Install, Service, SessionPlan, SuiteSettings
 
 SERVER = """\

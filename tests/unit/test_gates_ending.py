@@ -248,6 +248,13 @@ def test_a_test_that_hangs_is_named_with_the_place_where_it_stands(suite: Suite)
     assert found.details[3] == f"stacks: {suite.folder / 'logs'}"
 
 
+def test_what_failed_before_the_time_was_up_is_named_too(suite: Suite) -> None:
+    name = "tests/unit/test_a.py::test_wrong"
+    outcome = {**PASSED["outcome"], "test": name, "outcome": "failed", "reason": "assert 1 == 2"}
+    suite.noted({"ended": name, "outcome": outcome}, BEGUN)
+    assert f"failed: {name}: assert 1 == 2" in suite.only(-15, **LATE).details
+
+
 def test_a_pytest_that_cannot_end_after_its_tests_is_told_apart(suite: Suite) -> None:
     suite.noted(PASSED)
     suite.finished(test_one="passed", test_two="passed")
