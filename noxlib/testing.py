@@ -62,7 +62,8 @@ class Result:
 
     def run_folder(self, session: str) -> Path:
         """Return the newest run folder of a session, with a record or without."""
-        return max(self.folder.glob(f".noxlib/runs/*/{session}/*"))
+        found = self.folder.glob(f".noxlib/runs/*/{session}/*")
+        return max(found, key=lambda folder: folder.name)  # its name begins with the time, of any checkout
 
 
 class Project:
