@@ -31,6 +31,7 @@ BROUGHT = {
     "004": TRAIL,
     "005": set[str](),
 }
+MIGRATION_LOCK = 0x706C616E74  # as migrations/env.py says
 BASE = "INSERT INTO base_entity (id, tenant, kind, name) VALUES (:id, 'acme', :kind, :name)"
 ONE, TWO = "00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"
 
@@ -105,10 +106,19 @@ async def test_an_upgrade_that_is_run_again_changes_nothing(
     assert await ask(blank, "SELECT version_num FROM alembic_version") == "005"
 
 
-async def test_two_deployments_at_once_migrate_one_after_the_other(blank: AsyncEngine) -> None:
+async def test_a_deployment_waits_for_one_that_migrates(blank: AsyncEngine) -> None:
     command_line = (sys.executable, "-m", "alembic", "upgrade", "head")
-    both = [await asyncio.create_subprocess_exec(*command_line, cwd=SERVICE) for _ in range(2)]
-    assert [await each.wait() for each in both] == [0, 0]
+    async with blank.connect() as first:
+        await first.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+        second = await asyncio.create_subprocess_exec(*command_line, cwd=SERVICE)
+        while not await ask(
+            blank, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        ):
+            await asyncio.sleep(0.02)
+            assert second.returncode is None
+        assert await tables(blank) == set()
+        await first.rollback()
+    assert await second.wait() == 0
     assert await tables(blank) == ENTITIES | TRAIL
 
 

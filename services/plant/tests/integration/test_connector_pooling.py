@@ -17,9 +17,8 @@ from plant.connector import Connector
 from plant.entities import Team
 from plant.errors import DatabaseUnavailableError
 from plant.settings import PoolLimits, Settings
+from plant_database_fixtures import SMALL, connector_with
 from plant_factories import Factories
-
-from .conftest import SMALL, connector_with
 
 pytestmark = pytest.mark.pooling
 
