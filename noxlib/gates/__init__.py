@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 
 from noxlib.gates import coverage, processes, skips, suite, tests, thresholds
-from noxlib.gates.case import Case, outcomes
+from noxlib.gates.case import Case, deselected, outcomes
 from noxlib.gates.ending import obstacle
 from noxlib.model import Verdict
 
 GATES = (suite, processes, tests, skips, coverage, thresholds)
-COUNTED = ("passed", "failed", "error", "skipped", "xfailed", "xpassed")
+COUNTED = ("passed", "failed", "error", "skipped", "xfailed", "xpassed", "deselected")
 
 
 def judge(case: Case) -> Verdict:
@@ -29,6 +29,7 @@ def judge(case: Case) -> Verdict:
 def counts(case: Case) -> dict[str, int]:
     """Return how many tests ended how."""
     found = Counter(each.outcome for each in outcomes(case) or ())
+    found["deselected"] = deselected(case)[0]
     return {name: found[name] for name in COUNTED if found[name]}
 
 

@@ -65,6 +65,16 @@ def running(case: Case) -> list[str]:
     return list(found)
 
 
+def deselected(case: Case) -> tuple[int, list[str]]:
+    """Return how many tests were left out by -k, -m or a plugin, and the first of them."""
+    found: dict[int, tuple[int, list[str]]] = {}
+    for line in progress(case) or ():
+        if "deselected" in line:
+            count, first = found.get(line["by"], (0, []))
+            found[line["by"]] = count + line["deselected"], first + line["first"]
+    return max(found.values(), default=(0, []))
+
+
 def refused(case: Case) -> str:
     """Return why a worker of xdist refused its arguments; "" when none did."""
     return next((line["refused"] for line in progress(case) or () if "refused" in line), "")

@@ -40,12 +40,6 @@ def broken_conftest(case: Case) -> str:
     return _relative(found[-1], case) if found else ""
 
 
-def deselected(case: Case) -> int:
-    """Return how many tests pytest says that it left out."""
-    found = [int(match[1]) for line in tail(case) if (match := re.search(r"\b(\d+) deselected\b", line))]
-    return found[-1] if found else 0
-
-
 def standing(case: Case) -> list[str]:
     """Return where the suite's processes stood in the service's code and tests when time ran out.
 

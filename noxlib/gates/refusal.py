@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 
 from noxlib.gates import printed
-from noxlib.gates.case import Case, outcomes, progress, refused
+from noxlib.gates.case import Case, deselected, outcomes, progress, refused
 from noxlib.gates.failures import failures, no_terminal
 from noxlib.model import Finding
 
@@ -59,8 +59,8 @@ def _nothing_ran(case: Case, code: int) -> Finding | None:
             f"{BEHIND} selected no test", *(f"there is no {word} in {case.service.path}" for word in lost)
         )
     where = ", ".join(case.settings.paths or (f"tests/{case.plan.type}",))
-    if deselected := printed.deselected(case):
-        summary = f"no test in {where} was left to run: {deselected} deselected"
+    if count := deselected(case)[0]:
+        summary = f"no test in {where} was left to run: {count} deselected"
         advice = f"see -k and -m in addopts of pytest's configuration, and in {case.place}.args"
         return _unlogged(summary, advice, gate="tests")
     advice = f"write one, or set {case.place}.enabled = false"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from noxlib.gates.case import Case, outcomes, read_json
+from noxlib.gates.case import Case, deselected, outcomes, read_json
 from noxlib.model import Finding
 
 
@@ -20,7 +20,7 @@ def judge(case: Case) -> Finding:
         return Finding(gate="tests", passed=True, summary="run by a command of its own, not by pytest")
     ran = [each for each in ends if each.outcome != "skipped"]
     if ran:
-        return Finding(gate="tests", passed=True, summary=f"{len(ran)} ran")
+        return Finding(gate="tests", passed=True, summary=f"{len(ran)} ran", details=_left_out(case))
     where = ", ".join(case.settings.paths or (f"tests/{case.plan.type}",))
     all_of_them = "the only test" if len(ends) == 1 else f"all {len(ends)} tests"
     skipped = "was skipped" if len(ends) == 1 else "were skipped"
@@ -30,6 +30,16 @@ def judge(case: Case) -> Finding:
         summary=f"{all_of_them} in {where} {skipped}, nothing ran",
         details=(f"make one run, or set {case.place}.enabled = false until one can",),
     )
+
+
+def _left_out(case: Case) -> tuple[str, ...]:
+    """Say which tests the project's own configuration keeps from running: nobody answers for them."""
+    count, first = deselected(case)
+    if not count or case.posargs:
+        return ()
+    names = ", ".join(first) + (", ..." if count > len(first) else "")
+    tests = "1 test was" if count == 1 else f"{count} tests were"
+    return (f"{tests} deselected by pytest's configuration and didn't run: {names}",)
 
 
 def _load(load: dict[str, int]) -> Finding:

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from noxlib.model import SessionFile
-from noxlib.pytest_plugin.outcomes import relative
+from noxlib.pytest_plugin.progress import relative
 
 _CONNECTIONS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
 _LOOKUPS = frozenset({"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"})

@@ -11,6 +11,7 @@ from noxlib.errors import ProtocolError
 from noxlib.model import SessionFile
 from noxlib.pytest_plugin import benchmarks, databases, fixtures, guard, properties, session, stacks, workers
 from noxlib.pytest_plugin.outcomes import Outcomes
+from noxlib.pytest_plugin.progress import LeftOut
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -41,10 +42,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(fixtures, "noxlib-fixtures")
     config.pluginmanager.register(Header(found), "noxlib-header")
     config.pluginmanager.register(databases.Reports(found), "noxlib-databases")
+    config.pluginmanager.register(LeftOut(found, config.rootpath), "noxlib-left-out")
     if found.network == "closed":
         config.pluginmanager.register(guard.Guard(found, config.rootpath), "noxlib-guard")
     if session.is_worker(config):
-        config.pluginmanager.register(workers.Refusals(found), "noxlib-workers")
+        config.pluginmanager.register(workers.Collection(found, config.rootpath), "noxlib-workers")
     else:
         config.pluginmanager.register(Outcomes(found, config.rootpath), "noxlib-outcomes")
         config.pluginmanager.register(workers.Room(found), "noxlib-workers")

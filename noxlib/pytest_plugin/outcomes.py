@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import pytest
 
 from noxlib.model import Outcome, SessionFile, to_json
 from noxlib.pytest_plugin.databases import KEPT
-from noxlib.pytest_plugin.progress import Progress
+from noxlib.pytest_plugin.progress import Progress, relative
 from noxlib.pytest_plugin.session import redacted
 
 REASON_CHARACTERS = 500
@@ -111,18 +110,6 @@ class Outcomes:
 
     def _relative(self, name: str) -> str:
         return relative(name, self._rootpath, Path(self._session.service_folder))
-
-
-def relative(name: str, rootpath: Path, folder: Path) -> str:
-    """Turn a node id, relative to pytest's rootdir, into one relative to the service's folder."""
-    path, colons, rest = name.partition("::")
-    return _place(path, rootpath, folder) + colons + rest
-
-
-@cache
-def _place(path: str, rootpath: Path, folder: Path) -> str:
-    place = os.path.relpath(os.path.realpath(rootpath / path), os.path.realpath(folder))
-    return place.replace(os.sep, "/")
 
 
 def _judge(report: pytest.TestReport) -> tuple[str, str]:

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+
+import pytest
+
+from noxlib.model import SessionFile
+
+NAMED = 5  # tests left out that are named
 
 
 class Progress:
@@ -31,5 +40,36 @@ class Progress:
         """Note why pytest refuses its arguments: xdist swallows what a worker says about them."""
         self._write({"refused": why})
 
+    def deselected(self, names: list[str]) -> None:
+        """Note what -k, -m or a plugin has left out; each of xdist's workers notes the same."""
+        self._write({"deselected": len(names), "first": names[:NAMED], "by": os.getpid()})
+
     def _write(self, line: dict[str, object]) -> None:
         os.write(self._descriptor, json.dumps(line).encode() + b"\n")
+
+
+class LeftOut:
+    """Note the tests that the collection leaves out: nobody sees them skipped."""
+
+    def __init__(self, found: SessionFile, rootpath: Path) -> None:
+        """Take the session, and the folder that node ids are relative to."""
+        self._session = found
+        self._rootpath = rootpath
+
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        """Note them."""
+        folder = Path(self._session.service_folder)
+        with contextlib.closing(Progress(Path(self._session.run_folder))) as progress:
+            progress.deselected([relative(each.nodeid, self._rootpath, folder) for each in items])
+
+
+def relative(name: str, rootpath: Path, folder: Path) -> str:
+    """Turn a node id, relative to pytest's rootdir, into one relative to the service's folder."""
+    path, colons, rest = name.partition("::")
+    return _place(path, rootpath, folder) + colons + rest
+
+
+@cache
+def _place(path: str, rootpath: Path, folder: Path) -> str:
+    place = os.path.relpath(os.path.realpath(rootpath / path), os.path.realpath(folder))
+    return place.replace(os.sep, "/")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Generator, Sized
 from dataclasses import replace
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from noxlib.model import Lease, SessionFile
-from noxlib.pytest_plugin.progress import Progress
+from noxlib.pytest_plugin.progress import Progress, relative
 from noxlib.templates import fill
 
 _WORKER = re.compile(r"gw(\d+)")
@@ -45,12 +44,23 @@ def own_redis(found: SessionFile, worker: str) -> SessionFile:
     return replace(found, leases=leases)
 
 
-class Refusals:
-    """Note on a worker why it refuses its arguments: a path, an expression that makes no sense."""
+class Collection:
+    """Note how far a worker's collection is, and why it refuses its arguments: xdist says neither."""
 
-    def __init__(self, found: SessionFile) -> None:
-        """Take the session."""
-        self._folder = Path(found.run_folder)
+    def __init__(self, found: SessionFile, rootpath: Path) -> None:
+        """Take the session, and the folder that node ids are relative to."""
+        self._session = found
+        self._rootpath = rootpath
+        self._progress = Progress(Path(found.run_folder))
+
+    def pytest_collectstart(self, collector: pytest.Collector) -> None:
+        """Note the import of a test file: the worker may be gone at its end."""
+        if isinstance(collector, pytest.Module):
+            self._progress.begun(self._relative(collector.nodeid))
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note its end."""
+        self._progress.ended(self._relative(report.nodeid))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_collection(self) -> Generator[None, object, object]:
@@ -58,9 +68,15 @@ class Refusals:
         try:
             return (yield)
         except pytest.UsageError as error:
-            with contextlib.closing(Progress(self._folder)) as progress:
-                progress.refused(" ".join(map(str, error.args)))
+            self._progress.refused(" ".join(map(str, error.args)))
             raise
+
+    def pytest_unconfigure(self) -> None:
+        """Close what was opened."""
+        self._progress.close()
+
+    def _relative(self, name: str) -> str:
+        return relative(name, self._rootpath, Path(self._session.service_folder))
 
 
 class Room:

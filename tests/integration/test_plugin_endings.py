@@ -63,7 +63,14 @@ def test_a():
 
 def test_the_controller_of_xdist_knows_what_its_workers_run(suite: Suite) -> None:
     suite.run("integration", WAITS, "-n", "1")
-    assert names(suite, "begun") == ["test_a"]
+    assert names(suite, "begun") == ["tests/test_it.py", "test_a"]
+
+
+def test_a_worker_that_is_gone_while_it_imports_is_noted(suite: Suite) -> None:
+    text = "import os\nif 'PYTEST_XDIST_WORKER' in os.environ: os._exit(0)\ndef test_a(): pass\n"
+    suite.run("unit", text, "-n", "1", "--max-worker-restart", "0")
+    assert names(suite, "begun") == ["tests/test_it.py"]
+    assert "tests/test_it.py" not in names(suite, "ended")
 
 
 def test_an_import_that_never_ends_is_noted(suite: Suite) -> None:
@@ -109,6 +116,15 @@ def test_the_reason_of_a_failed_import_is_its_error(suite: Suite, text: str, rea
 def test_what_a_worker_refuses_is_noted(suite: Suite, words: tuple[str, ...], reason: str) -> None:
     suite.run("integration", "def test_a(): pass\n", "-n", "1", *words)
     assert names(suite, "refused")[0].startswith(reason)
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+def test_what_the_collection_leaves_out_is_noted(suite: Suite, workers: tuple[str, ...]) -> None:
+    suite.run("integration", "def test_a(): pass\ndef test_b(): pass\n", *workers, "-k", "test_a")
+    found = [each for each in notes(suite) if "deselected" in each]
+    assert {each["deselected"] for each in found} == {1}
+    assert len({each["by"] for each in found}) == len(found) == (2 if workers else 1)
+    assert all(each["first"] == ["tests/test_it.py::test_b"] for each in found)
 
 
 HANG = """

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from noxlib.gates import Case, judge, measured_percent
+from noxlib.gates import Case, counts, judge, measured_percent
 from noxlib.model import TEST_TYPES, Evidence, Finding, Postgres, Service, SessionPlan, SuiteSettings
 
 USAGE = """ERROR: usage: python -m pytest [options] [file_or_dir] [file_or_dir] [...]
@@ -115,6 +115,10 @@ PASSED = {
 }
 
 
+def left_out(count: int, by: int) -> dict[str, Any]:
+    return {"deselected": count, "first": [f"tests/unit/test_a.py::test_{n}" for n in range(count)], "by": by}
+
+
 # --- pytest didn't start --------------------------------------------------------------------
 
 
@@ -196,11 +200,22 @@ def test_what_ran_nothing_on_purpose_is_not_judged(suite: Suite, word: str) -> N
 
 
 def test_tests_that_addopts_leaves_out_are_not_called_missing(suite: Suite) -> None:
-    suite.noted()
+    suite.noted(*(left_out(count, by) for by in (7, 8) for count in (1, 2)))
     suite.finished()
-    suite.printed("collected 3 items / 3 deselected / 0 selected\n=== 3 deselected in 0.13s ===\n")
     found = suite.only(5)
     assert (found.gate, found.summary) == ("tests", "no test in tests/unit was left to run: 3 deselected")
+
+
+def test_tests_that_did_not_run_beside_others_are_counted_and_named(suite: Suite) -> None:
+    suite.noted(*(left_out(count, by) for by in (7, 8) for count in (1, 2)))
+    suite.finished(test_ran="passed")
+    case = suite.case(0)
+    assert counts(case) == {"passed": 1, "deselected": 3}
+    warnings = [detail for found in judge(case).findings if found.gate == "tests" for detail in found.details]
+    names = ", ".join(f"tests/unit/test_a.py::test_{n}" for n in (0, 0, 1))
+    assert warnings == [f"3 tests were deselected by pytest's configuration and didn't run: {names}"]
+    asked = judge(suite.case(0, "-k", "ran"))
+    assert not any("deselected" in detail for found in asked.findings for detail in found.details)
 
 
 def test_a_folder_without_a_test_is_the_only_reason(suite: Suite) -> None:
