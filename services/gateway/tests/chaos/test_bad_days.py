@@ -11,7 +11,6 @@ from typing import Any
 from uuid import uuid4
 
 import httpx2
-import pytest
 
 from gateway_platform import Platform
 from gateway_traffic import traffic
@@ -108,16 +107,32 @@ def test_a_works_that_is_down_delays_hires_and_is_quoted(noxlib_chaos: Any, plat
     running.assert_nothing_lost_or_doubled()
 
 
-@pytest.mark.parametrize("victim", ["process", "database"])
 def test_a_gateway_that_is_killed_loses_nothing_that_was_acknowledged(
-    noxlib_chaos: Any, platform: Platform, victim: str
+    noxlib_chaos: Any, platform: Platform
 ) -> None:
-    target = noxlib_chaos.process("gateway") if victim == "process" else noxlib_chaos.postgres
     with traffic(platform) as running:
         running.wait_for(SOME)
-        target.kill()
+        noxlib_chaos.process("gateway").kill()
         running.wait_for_failures()
-        target.restart()
+        noxlib_chaos.process("gateway").restart()
         noxlib_chaos.wait_healthy()
         running.wait_for(SOME)
+    running.assert_nothing_lost_or_doubled()
+
+
+def test_a_database_that_is_killed_stops_hires_and_nothing_else(
+    noxlib_chaos: Any, platform: Platform
+) -> None:
+    with traffic(platform) as running:
+        running.wait_for(SOME)
+        noxlib_chaos.postgres.kill()
+        running.wait_for_failures()
+        answers = platform.gateway.balance(running.payer), platform.gateway.search("welding")
+        health = platform.gateway.http.get("/health")
+        noxlib_chaos.postgres.restart()
+        noxlib_chaos.wait_healthy()
+        running.wait_for(SOME)
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert (health.status_code, health.headers["Retry-After"]) == (503, "1")
+    assert running.statuses.keys() == {202, 503}
     running.assert_nothing_lost_or_doubled()

@@ -17,7 +17,7 @@ from locust import FastHttpUser, between, events, task
 from locust.exception import StopUser
 
 CLIENT = {"X-Client": "tests"}
-TEXTS = ("welding", "TIG welding of pipes", "bread", "baking cakes", "weld")
+TEXTS = ("welding", "TIG welding of pipes", "bread", "baking of bread", "TIG")
 FUNDS = 1_000_000
 SECONDS = 10.0
 
