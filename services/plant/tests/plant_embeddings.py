@@ -8,10 +8,12 @@ import random
 from plant.embeddings import DIMENSIONS
 
 
-def at_angle(degrees: float, length: float = 1.0) -> list[float]:
-    """Point into the plane of the first two dimensions."""
+def at_angle(degrees: float, length: float = 1.0, plane: int = 0) -> list[float]:
+    """Point into a plane: of the first two dimensions, or of two further ones."""
     turn = math.radians(degrees)
-    return [length * math.cos(turn), length * math.sin(turn)] + [0.0] * (DIMENSIONS - 2)
+    embedding = [0.0] * DIMENSIONS
+    embedding[2 * plane : 2 * plane + 2] = length * math.cos(turn), length * math.sin(turn)
+    return embedding
 
 
 def anywhere(seed: int) -> list[float]:

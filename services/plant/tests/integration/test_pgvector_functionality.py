@@ -79,16 +79,16 @@ async def test_a_small_tenant_beside_a_large_one_finds_its_skills(
     connector: Connector, caller: Caller
 ) -> None:
     """An index scan that stopped at its first forty candidates would see the neighbour's only."""
-    neighbour = Caller(tenant=f"{caller.tenant}-2")
+    neighbour, plane = Caller(tenant=f"{caller.tenant}-2"), 50  # where no other test has skills
     async with connector.session(neighbour) as session:
-        for turn in range(120):
-            await Factories(session).skill(name=f"{turn}", embedding_384=at_angle(turn / 100))
+        for turn in range(100):
+            await Factories(session).skill(name=f"{turn}", embedding_384=at_angle(turn * 0.6, plane=plane))
     async with connector.session(caller) as session:
-        await Factories(session).skill(name="mine", embedding_384=at_angle(170))
+        await Factories(session).skill(name="mine", embedding_384=at_angle(45.3, plane=plane))
     async with connector.session(caller) as session:
         await session.execute(text("SET LOCAL enable_seqscan = off"))
         await session.execute(text("SET LOCAL enable_sort = off"))
-        hits = await nearest(session, at_angle(0), limit=5)
+        hits = await nearest(session, at_angle(0, plane=plane), limit=1)
     assert [hit.skill.name for hit in hits] == ["mine"]
 
 
