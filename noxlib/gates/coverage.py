@@ -40,7 +40,8 @@ def judge(case: Case) -> Finding:
     gate = case.settings.fail_under
     if case.posargs:
         share = "no data" if found.percent is None else f"{shown(found.percent)} %"
-        return _finding(True, f"{share}; not judged: arguments after `--` may have narrowed the run")
+        warning = "its gate wasn't judged: arguments behind `--` may have narrowed the run"
+        return _finding(True, f"{share}; not judged", (warning,) if gate else ())
     if found.percent is None and failures(case):
         return _finding(True, "no data; not judged: tests failed, and may not have come to the code")
     if found.percent is None:

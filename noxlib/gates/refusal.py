@@ -50,19 +50,32 @@ def _nothing_ran(case: Case, code: int) -> Finding | None:
     """Say why no test ran although pytest ended in order."""
     if code not in (0, NOTHING_COLLECTED):
         return None
-    if case.posargs and code == 0:
+    return _narrowed(case, code) if case.posargs else _empty(case, code)
+
+
+def _narrowed(case: Case, code: int) -> Finding:
+    if code == 0:
         words = " ".join(case.posargs)
         return _unlogged(f"nothing was run (`-- {words}`), so nothing is judged")
-    if case.posargs:
-        lost = [word for word in case.posargs if _names_nothing(word, case)]
-        return _unlogged(
-            f"{BEHIND} selected no test", *(f"there is no {word} in {case.service.path}" for word in lost)
-        )
+    lost = [word for word in case.posargs if _names_nothing(word, case)]
+    return _unlogged(
+        f"{BEHIND} selected no test", *(f"there is no {word} in {case.service.path}" for word in lost)
+    )
+
+
+def _empty(case: Case, code: int) -> Finding:
+    if progress(case) is None and code == 0:
+        advice = "see -p no:noxlib in addopts, and PYTEST_DISABLE_PLUGIN_AUTOLOAD"
+        return finding(case, "pytest ran without noxlib's plugin: nobody knows what it ran", advice)
     where = ", ".join(case.settings.paths or (f"tests/{case.plan.type}",))
+    configured = f"in addopts of pytest's configuration, and in {case.place}.args"
     if count := deselected(case)[0]:
         summary = f"no test in {where} was left to run: {count} deselected"
-        advice = f"see -k and -m in addopts of pytest's configuration, and in {case.place}.args"
-        return _unlogged(summary, advice, gate="tests")
+        return _unlogged(summary, f"see -k and -m {configured}", gate="tests")
+    if code == 0:
+        return finding(
+            case, "pytest ended well and ran no test", f"see --collect-only and the like {configured}"
+        )
     advice = f"write one, or set {case.place}.enabled = false"
     return _unlogged(f"no test in {where}: a declared type must have one", advice, gate="tests")
 

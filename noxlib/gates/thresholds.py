@@ -10,6 +10,7 @@ from noxlib.gates.case import Case, read_json
 from noxlib.model import Finding
 
 MILLISECONDS = 1000.0
+TIMES = ("p50", "p95", "p99", "max")  # seconds; said in milliseconds
 AT_LEAST = ("min_requests", "min_iterations", "requests_per_second")
 ERRORS_NAMED = 5
 
@@ -78,7 +79,9 @@ def _broken(name: str, figure: float | None, limit: float) -> str:
     # Asked this way round, a figure that isn't a number is out of bounds, too.
     if (figure >= limit) if low else (figure <= limit):
         return ""
-    return f"{name} is {figure:.4g}, the limit is {'at least' if low else 'at most'} {limit:g}"
+    scale, unit = (MILLISECONDS, " ms") if name in TIMES else (1, "")
+    shown, most = f"{figure * scale:.4g}{unit}", f"{limit * scale:g}{unit}"
+    return f"{name} is {shown}, the limit is {'at least' if low else 'at most'} {most}"
 
 
 def _milliseconds(figures: Mapping[str, float], name: str) -> str:
@@ -111,7 +114,8 @@ def _matches(name: str, pattern: str) -> bool:
 def _above(benchmark: Mapping[str, Any], ceilings: Mapping[str, float]) -> list[str]:
     stats = benchmark["stats"]
     return [
-        f"{benchmark['name']}: {name} {stats.get(name, float('nan')):.3g} s, the ceiling is {ceiling:g} s"
+        f"{benchmark['name']}: {name} {stats.get(name, float('nan')) * MILLISECONDS:.3g} ms, "
+        f"the ceiling is {ceiling * MILLISECONDS:g} ms"
         for name, ceiling in ceilings.items()
         if not stats.get(name, float("nan")) <= ceiling
     ]

@@ -13,6 +13,12 @@ from noxlib.pytest_plugin import benchmarks, databases, fixtures, guard, propert
 from noxlib.pytest_plugin.outcomes import Outcomes
 from noxlib.pytest_plugin.progress import LeftOut
 
+# pytest only warns of an assertion that failed in a thread, or of a test that returns its result.
+HIDDEN_FAILURES = (
+    "error::pytest.PytestUnhandledThreadExceptionWarning",
+    "error::pytest.PytestReturnNotNoneWarning",
+)
+
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
@@ -38,6 +44,8 @@ def pytest_configure(config: pytest.Config) -> None:
         del config.stash[session.SESSION]
         return
     stacks.register(found)
+    # First, and so the weakest: what the project's own configuration says of them counts.
+    config.getini("filterwarnings")[:0] = HIDDEN_FAILURES
     benchmarks.keep_out(config)
     config.pluginmanager.register(fixtures, "noxlib-fixtures")
     config.pluginmanager.register(Header(found), "noxlib-header")

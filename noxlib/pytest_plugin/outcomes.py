@@ -19,6 +19,7 @@ from noxlib.pytest_plugin.progress import Progress, relative
 from noxlib.pytest_plugin.session import redacted
 
 REASON_CHARACTERS = 500
+NOT_CALLED = "its fixtures were set up, and it was never called: --setup-only, --setup-plan"
 
 # Of the reports about one test the worst counts. A test that failed and then could not be torn
 # down has failed.
@@ -30,6 +31,7 @@ class _Seen:
     outcome: str = "passed"
     seconds: float = 0.0
     reason: str = ""
+    called: bool = False  # its own code was run, not its fixtures alone
     opens: list[str] = field(default_factory=list)
 
 
@@ -78,6 +80,7 @@ class Outcomes:
             self._note(name, outcome, 0.0, reason)
             return
         self._note(name, outcome, report.duration, reason)
+        self._seen[name].called |= report.when == "call"
         self._seen[name].opens += [text for head, text in report.sections if head == KEPT]
 
     @pytest.hookimpl(tryfirst=True)
@@ -94,11 +97,12 @@ class Outcomes:
         self._progress.close()
 
     def _outcome(self, name: str, seen: _Seen) -> Outcome:
+        ran = seen.called or seen.outcome != "passed"
         return Outcome(
             test=self._relative(name),
-            outcome=seen.outcome,
+            outcome=seen.outcome if ran else "error",
             seconds=round(seen.seconds, 6),
-            reason=redacted(self._session, seen.reason),
+            reason=redacted(self._session, seen.reason) if ran else NOT_CALLED,
             opens=tuple(seen.opens),
         )
 

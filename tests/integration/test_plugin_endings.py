@@ -118,6 +118,38 @@ def test_what_a_worker_refuses_is_noted(suite: Suite, words: tuple[str, ...], re
     assert names(suite, "refused")[0].startswith(reason)
 
 
+@pytest.mark.parametrize("word", ["--setup-only", "--setup-plan"])
+@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "xdist"])
+def test_a_test_that_was_never_called_has_not_passed(
+    suite: Suite, word: str, workers: tuple[str, ...]
+) -> None:
+    suite.run("integration", "def test_a(): assert 0\n", word, *workers)
+    (outcome,) = json.loads((suite.folder / "run/outcomes.json").read_text())
+    assert outcome["outcome"] == "error"
+    assert "never called" in outcome["reason"]
+
+
+HIDDEN = """
+import threading
+def fails(): assert 1 == 2
+def test_thread():
+    thread = threading.Thread(target=fails)
+    thread.start()
+    thread.join()
+def test_returns(): return 1 == 2
+"""
+
+
+def test_what_pytest_only_warns_of_fails_unless_the_project_says_so(suite: Suite) -> None:
+    suite.run("integration", HIDDEN)
+    outcomes = json.loads((suite.folder / "run/outcomes.json").read_text())
+    assert [each["outcome"] for each in outcomes] == ["failed", "failed"]
+    (suite.folder / "pytest.ini").write_text("[pytest]\nfilterwarnings = ignore\n")
+    suite.run("integration", HIDDEN)
+    outcomes = json.loads((suite.folder / "run/outcomes.json").read_text())
+    assert [each["outcome"] for each in outcomes] == ["passed", "passed"]
+
+
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
 def test_what_the_collection_leaves_out_is_noted(suite: Suite, workers: tuple[str, ...]) -> None:
     suite.run("integration", "def test_a(): pass\ndef test_b(): pass\n", *workers, "-k", "test_a")

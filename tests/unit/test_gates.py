@@ -223,7 +223,7 @@ def test_processes_that_were_left_running_are_named(case: MakeCase, tmp_path: Pa
 @pytest.mark.parametrize("ends", [None, []])
 def test_a_type_without_a_test_fails_with_the_remedy(case: MakeCase, ends: Any) -> None:
     given = {} if ends is None else {"outcomes": ends}
-    found = finding(case(kind="stress", **given), "tests")
+    found = finding(case(kind="stress", evidence=ended(5), **given), "tests")
     assert not found.passed
     assert found.summary == "no test in tests/stress: a declared type must have one"
     assert found.details == ("write one, or set services.cs1.types.stress.enabled = false",)
@@ -240,7 +240,7 @@ def test_a_suite_whose_tests_are_all_skipped_ran_nothing(case: MakeCase) -> None
 
 def test_declared_paths_are_named(case: MakeCase) -> None:
     settings = SuiteSettings(paths=("spec", "more"))
-    assert "no test in spec, more" in finding(case(settings=settings), "tests").summary
+    assert "no test in spec, more" in finding(case(settings=settings, evidence=ended(5)), "tests").summary
     skipped = case(settings=settings, outcomes=[outcome("a::b", "skipped")])
     assert "in spec, more was skipped" in finding(skipped, "tests").summary
 

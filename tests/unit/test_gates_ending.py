@@ -199,6 +199,20 @@ def test_what_ran_nothing_on_purpose_is_not_judged(suite: Suite, word: str) -> N
     assert found.summary == f"nothing was run (`-- {word}`), so nothing is judged"
 
 
+def test_a_configuration_that_runs_nothing_is_the_reason(suite: Suite) -> None:
+    suite.noted()
+    suite.finished()
+    found = suite.only(0)
+    assert found.summary == "pytest ended well and ran no test"
+    assert "--collect-only and the like" in found.details[0]
+
+
+def test_a_pytest_without_the_plugin_is_not_believed(suite: Suite) -> None:
+    found = suite.only(0)
+    assert found.summary == "pytest ran without noxlib's plugin: nobody knows what it ran"
+    assert "-p no:noxlib" in found.details[0]
+
+
 def test_tests_that_addopts_leaves_out_are_not_called_missing(suite: Suite) -> None:
     suite.noted(*(left_out(count, by) for by in (7, 8) for count in (1, 2)))
     suite.finished()

@@ -72,10 +72,10 @@ def test_a_load_within_all_limits_passes_with_its_figures(judged: Judge) -> None
 @pytest.mark.parametrize(
     ("name", "limit", "said"),
     [
-        ("p50", 0.019, "p50 is 0.02, the limit is at most 0.019"),
-        ("p95", 0.079, "p95 is 0.08, the limit is at most 0.079"),
-        ("p99", 0.1, "p99 is 0.12"),
-        ("max", 0.299, "max is 0.3"),
+        ("p50", 0.019, "p50 is 20 ms, the limit is at most 19 ms"),
+        ("p95", 0.079, "p95 is 80 ms, the limit is at most 79 ms"),
+        ("p99", 0.1, "p99 is 120 ms"),
+        ("max", 0.299, "max is 300 ms"),
         ("min_requests", 1001, "min_requests is 1000, the limit is at least 1001"),
         ("min_iterations", 1, "min_iterations is 0"),
         ("requests_per_second", 100.1, "requests_per_second is 100"),
@@ -143,8 +143,8 @@ def test_benchmarks_within_their_ceilings_pass(judged: Judge, limits: dict[str, 
 def test_a_ceiling_that_is_broken_fails_for_each_benchmark(judged: Judge) -> None:
     found = judged("performance", RUN, {"test_*": {"median": 0.0019}})
     assert not found.passed
-    assert found.summary == "test_post[10]: median 0.002 s, the ceiling is 0.0019 s"
-    assert found.details == ("test_read: median 0.002 s, the ceiling is 0.0019 s",)
+    assert found.summary == "test_post[10]: median 2 ms, the ceiling is 1.9 ms"
+    assert found.details == ("test_read: median 2 ms, the ceiling is 1.9 ms",)
 
 
 def test_a_pattern_that_matches_no_benchmark_fails_with_their_names(judged: Judge) -> None:
