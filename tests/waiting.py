@@ -1,4 +1,4 @@
-"""What tests of processes wait for: a thing that becomes true, a process that ends."""
+"""What tests wait for: a thing that becomes true, a process that ends."""
 
 from __future__ import annotations
 
