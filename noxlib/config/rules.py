@@ -10,11 +10,13 @@ from typing import Any
 
 from noxlib import templates
 from noxlib.config.problems import Problems, choices
-from noxlib.model import Platform, Process, Service, SuiteSettings
+from noxlib.model import Platform, Postgres, Process, Service, SuiteSettings
 
 Table = dict[str, Any]
 Note = Callable[[Iterable[str | int], str], None]
 
+SUPERUSER = "postgres"
+TAKEN = ("template0", "template1", "noxlib_template")
 _WAYS = ("http", "tcp", "log", "command")
 
 
@@ -115,7 +117,7 @@ def _check_pythons(document: Table, service: Service, note: Note) -> None:
 def _check_resources(service: Service, note: Note) -> None:
     path: list[str | int] = ["services", service.name]
     for server in service.postgres:
-        _check_templates([*path, *server.name.split("."), "env"], server.env, templates.POSTGRES, note)
+        _check_server([*path, *server.name.split(".")], server, note)
     if service.redis:
         _check_templates([*path, "redis", "env"], service.redis.env, templates.REDIS, note)
     ports: dict[int, str] = {}
@@ -124,6 +126,21 @@ def _check_resources(service: Service, note: Note) -> None:
     for name, port in fixed:
         if port and ports.setdefault(port, name) != name:
             note([*path, *name.split("."), "port"], f"{port} is the port of {ports[port]} too")
+
+
+def _check_server(path: list[str | int], server: Postgres, note: Note) -> None:
+    _check_templates([*path, "env"], server.env, templates.POSTGRES, note)
+    if server.isolation == "reset" and server.role == SUPERUSER:
+        note(
+            [*path, "isolation"],
+            f'"reset" needs a role without superuser rights, and {server.role} is one. Add role = "app"',
+        )
+    if server.role.startswith("pg_"):
+        note([*path, "role"], "PostgreSQL keeps names that begin with pg_ for itself. Give another")
+    if server.database in TAKEN:
+        note(
+            [*path, "database"], f'each server has a database "{server.database}" already. Name another'
+        )
 
 
 def _check_process(name: str, process: Process, written: Table, note: Note) -> None:

@@ -335,7 +335,6 @@ path = "a"
 types.unit.cache = true
 [services.a.postgres.x]
 via = "proxy"
-isolation = "reset"
 [scenarios.s]
 """
     assert {item.key: item.part for item in config.not_available(load(text))} == {
