@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from ci_server import Container, ci_server
 
 from noxlib.testing import NOXFILE, Project
 
@@ -160,6 +161,12 @@ def platform(built: Platform) -> Iterator[Platform]:
     built.restore()
     yield built
     built.restore()
+
+
+@pytest.fixture(scope="module")
+def container() -> Iterator[Container]:
+    with ci_server() as found:
+        yield found
 
 
 @pytest.fixture

@@ -1,41 +1,23 @@
-"""CI's PostgreSQL, production's DSN and everybody's passwords, through real nox in both boxes."""
+"""CI's PostgreSQL, through real nox in both boxes."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import random
-import secrets
 import shlex
-import shutil
 import signal
-import socket
-import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
+from ci_server import RELEASED, Container, Onlookers, files_with, passing, run, settings
 from conftest import BOXES, Platform
+from waiting import eventually
 
 from noxlib import launch
-from noxlib.box import free_port
-from noxlib.files import cache_folder
-from noxlib.model import Postgres
-from noxlib.resources import postgres_sql
-from noxlib.resources.binaries import find_binaries
-from noxlib.resources.postgres_server import Server, ServerOrder
-from noxlib.resources.postgres_user import server_credentials
-from noxlib.testing import Result
 
-EXTERNAL = (
-    '[services.a.postgres]\nexternal = { variable = "CI_DATABASE_URL", allow = ["127.0.0.1:*/ci_*"] }\n'
-)
-RELEASED = "a/tests/integration/test_db.py"
 WORKS = """
 import os, socket, subprocess, time
 from pathlib import Path
@@ -85,58 +67,6 @@ def test_it_is_its_workers_own(number):
     assert os.environ["PYTEST_XDIST_WORKER"] in ("gw0", "gw1")
     assert done.stdout.strip()[-1] in "12"
 """
-LEAKS = """
-import os, subprocess
-from pathlib import Path
-from mod import double
-
-def test_shows_what_it_has():
-    double(1)
-    password = os.environ["PGPASSWORD"]
-    Path(os.environ["SEEN"]).write_text(password[::-1])
-    url = os.environ["DATABASE_URL"]
-    print(url, password)
-    subprocess.run(["psql", "-c", "select '" + password + "' from nosuch"])
-    subprocess.run(["psql", "-Atc", "select 1"], check=True)
-    assert url == "", {"given": password}
-"""
-SHOWS = 'env = { DATABASE_URL = "postgresql://{user}:{password}@{host}:{port}/{database}" }\n'
-HUNTS = """
-import os, subprocess
-from pathlib import Path
-import pytest
-from mod import double
-
-def test_production_is_not_known_here():
-    double(1)
-    assert "prod." not in str(os.environ) and "prod-" not in str(os.environ)
-    assert "DATABASE_URL" not in os.environ
-    for name in ("PGSERVICE", "PGSERVICEFILE", "PGPASSFILE", "PGHOSTADDR", "PGOPTIONS", "PGSSLMODE"):
-        assert name not in os.environ
-    for name in (".pgpass", ".pg_service.conf", ".psqlrc"):
-        assert not Path.home().joinpath(name).exists()
-    if os.environ["BOX"] == "namespace":
-        for each in Path("/proc").glob("[0-9]*/environ"):
-            try:
-                assert b"prod.example.com" not in each.read_bytes()
-            except OSError:
-                pass
-
-def test_what_connects_by_default_meets_its_own_server():
-    words = ["psql", "-Atc", "select current_setting('data_directory')"]
-    done = subprocess.run(words, capture_output=True, text=True)
-    assert "noxlib-" in done.stdout, done.stderr
-
-@pytest.mark.parametrize("where", ["prod.example.com", "192.0.2.7", "2001:db8::7"])
-def test_who_knows_the_address_gets_nowhere(where):
-    if os.environ["BOX"] == "namespace":
-        words = ["psql", "-d", f"postgresql:///shop?host={where}&connect_timeout=3", "-c", "select 1"]
-        assert subprocess.run(words, capture_output=True).returncode != 0
-    else:
-        import socket
-        with pytest.raises((OSError, pytest.fail.Exception)):
-            socket.create_connection((where, 5432), timeout=3)
-"""
 WAITS = """
 import os, time
 from pathlib import Path
@@ -147,110 +77,6 @@ def test_waits(noxlib_database):
     Path(os.environ["FLAG"]).touch()
     time.sleep(600)
 """
-
-
-@dataclass
-class Container:
-    """A server that CI has started."""
-
-    server: Server
-    password: str
-
-    @property
-    def url(self) -> str:
-        return f"postgresql://postgres:{self.password}@127.0.0.1:{self.server.port}/ci_shop"
-
-    def ask(self, sql: str) -> Any:
-        with postgres_sql.connected(self.server.dsn()) as connection:
-            rows = connection.run(sql)
-            return rows[0][0] if rows else None
-
-    def ours(self) -> int:
-        names = "(SELECT datname FROM pg_database UNION ALL SELECT rolname FROM pg_roles) AS n(name)"
-        return int(self.ask(f"SELECT count(*) FROM {names} WHERE name LIKE 'noxlib%'"))
-
-
-@pytest.fixture(scope="module")
-def container() -> Iterator[Container]:
-    folder = Path(tempfile.mkdtemp(prefix="nxe"))
-    folder.chmod(0o711)
-    binaries = find_binaries(Postgres(), "test", cache_folder(), print)
-    server = Server(
-        ServerOrder(
-            binaries=binaries,
-            folder=folder / "server",
-            log=folder / "server.log",
-            credentials=server_credentials(),
-            host="127.0.0.1",
-            port=free_port(),
-            auth="scram-sha-256",
-        )
-    )
-    server.base.mkdir()
-    found = Container(server, secrets.token_urlsafe(24))
-    try:
-        server.setup()
-        server.start()
-        found.ask(f"ALTER ROLE postgres PASSWORD '{found.password}'")
-        found.ask("CREATE DATABASE ci_shop")
-        yield found
-    finally:
-        server.stop()
-        shutil.rmtree(folder)
-
-
-class Onlookers:
-    """Whoever looks at the process list while something runs."""
-
-    def __init__(self, *words: str) -> None:
-        self._words = [word.encode() for word in words]
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look)
-        self.looks = 0
-        self.seen: set[bytes] = set()
-
-    def __enter__(self) -> Onlookers:  # noqa: PYI034  typing.Self needs Python 3.11
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        while not self._over.wait(0.02):
-            self.looks += 1
-            for path in Path("/proc").glob("[0-9]*/cmdline"):
-                try:
-                    line = path.read_bytes()
-                except OSError:
-                    continue
-                self.seen |= {line for word in self._words if word in line}
-
-
-def settings(platform: Platform, extra: str = "", suite: str = "") -> None:
-    services = platform.folder / "services.toml"
-    text = services.read_text().replace("[services.a.postgres]\n", EXTERNAL + extra)
-    services.write_text(text + suite)
-
-
-def files_with(folder: Path, secret: str) -> list[Path]:
-    """Return what holds a secret of all that a project keeps: runs, state, logs; the tests' own files aside."""
-    paths = (path for path in folder.rglob("*") if path.is_file() and ".nox" not in path.parts)
-    return [path for path in paths if secret.encode() in path.read_bytes()]
-
-
-def run(platform: Platform, box: str, env: dict[str, str], session: str = "integration-a") -> Result:
-    return platform.nox("-s", session, env={"NOXLIB_BOX": box, "BOX": box, **env})
-
-
-def passing(platform: Platform, *names: str) -> None:
-    services = platform.folder / "services.toml"
-    listed = ", ".join(f'"{name}"' for name in ("MY_TOKEN", "BOX", *names))
-    services.write_text(services.read_text().replace('pass_env = ["MY_TOKEN"]', f"pass_env = [{listed}]"))
-
-
-# --- CI's server ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("box", BOXES)
@@ -400,110 +226,3 @@ def members(child: launch.Child, word: str) -> list[psutil.Process]:
         with contextlib.suppress(psutil.Error):
             found += [each] if word in each.cmdline() else []
     return found
-
-
-def eventually(true: Callable[[], bool], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not true() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return true()
-
-
-# --- production's ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("box", BOXES)
-def test_a_dsn_of_production_in_the_shell_is_neither_seen_nor_reached(
-    platform: Platform, box: str, tmp_path: Path
-) -> None:
-    home = tmp_path / "home"
-    home.mkdir()
-    home.joinpath(".pgpass").write_text("*:*:*:*:prod-password\n")
-    home.joinpath(".pgpass").chmod(0o600)
-    home.joinpath(".pg_service.conf").write_text("[prod]\nhost=prod.example.com\nuser=prod\n")
-    passing(platform)
-    platform.write({RELEASED: HUNTS})
-    with trap() as (port, met):
-        url = f"postgresql://prod:prod-password@127.0.0.1:{port}/prod?application_name=prod.example.com"
-        result = run(
-            platform,
-            box,
-            {
-                "HOME": str(home),
-                "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR", str(Path.home() / ".cache" / "uv")),
-                "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache")),
-                "DATABASE_URL": url,
-                "SQLALCHEMY_DATABASE_URI": url.replace("SQL", ""),
-                "PROD_DSN": url,
-                "PGHOST": "127.0.0.1",
-                "PGHOSTADDR": "127.0.0.1",
-                "PGPORT": str(port),
-                "PGUSER": "prod",
-                "PGPASSWORD": "prod-password",
-                "PGDATABASE": "prod",
-                "PGSERVICE": "prod",
-                "PGSERVICEFILE": str(home / ".pg_service.conf"),
-                "PGPASSFILE": str(home / ".pgpass"),
-                "PGOPTIONS": "-c search_path=prod.example.com",
-                "PGSSLMODE": "prefer",
-            },
-        )
-    result.assert_ok()
-    assert met == []
-    assert "prod-password" not in result.output
-    assert files_with(platform.folder / ".noxlib", "prod-password") == []
-
-
-class trap:  # noqa: N801  used as a function
-    """A server that nobody may meet."""
-
-    def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._met: list[str] = []
-        self._thread = threading.Thread(target=self._wait, daemon=True)
-
-    def __enter__(self) -> tuple[int, list[str]]:
-        self._thread.start()
-        return self._listener.getsockname()[1], self._met
-
-    def __exit__(self, *_: object) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._thread.join()
-
-    def _wait(self) -> None:
-        try:
-            while True:
-                client, address = self._listener.accept()
-                self._met.append(str(address))
-                client.close()
-        except OSError:
-            return
-
-
-# --- passwords ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("provider", ["local", "external"])
-@pytest.mark.parametrize("box", BOXES)
-def test_a_password_is_in_no_file_no_output_and_no_process_list(
-    platform: Platform, container: Container, box: str, provider: str, tmp_path: Path
-) -> None:
-    settings(platform, SHOWS + 'auth = "scram-sha-256"\n')
-    passing(platform, "SEEN")
-    platform.write({RELEASED: LEAKS})
-    seen = tmp_path / "seen"
-    env = {"SEEN": str(seen), "CI_DATABASE_URL": container.url if provider == "external" else ""}
-    # The one who looks can't know it before: look for all lines, and search them afterwards.
-    with Onlookers("psql", "postgres", "nox") as onlookers:
-        result = run(platform, box, env).assert_failed(1)
-    password = seen.read_text()[::-1]
-    assert len(password) > 20
-    assert "[redacted]" in result.output
-    for each in (password, container.password):
-        assert each not in result.output
-        assert files_with(platform.folder, each) == []
-        shown = {line for line in onlookers.seen if each.encode() in line}
-        # The test itself gave it to psql.
-        assert {line for line in shown if b"nosuch" not in line} == set()
-    assert container.ours() == 0

@@ -9,22 +9,22 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pg8000.native
 import pytest
 from alpha_service import BACKEND, PYPROJECT, Alpha, wheel
+from external_sessions import Container, Session, entered
 from orders import make_order
 from plugin_suite import Suite
+from postgres_client import Running
 from python_processes import SLEEP, MakeProcess
 from redis_client import MakeRedis
 
 from noxlib import launch
 from noxlib.box import free_port
 from noxlib.environment import uv
-from noxlib.model import Binaries, Lease, Postgres, Process, Redis
+from noxlib.model import Binaries, Postgres, Process, Redis
 from noxlib.resources.binaries import find_binaries
 from noxlib.resources.postgres import PostgresOrder, PostgresResource, server_credentials
 from noxlib.resources.process import ProcessOrder, ProcessResource
@@ -108,34 +108,6 @@ def postgres_order(
     return make
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Running:
-    """A started server and its lease, with a client."""
-
-    resource: PostgresResource
-    lease: Lease
-
-    def ask(self, sql: str, **how: Any) -> Any:
-        """Return the first value of a query over TCP, as the lease's user."""
-        values = self.lease.values
-        given = {
-            "user": values["user"],
-            "password": values["password"],
-            "host": values["host"],
-            "port": self.lease.address.port,
-            "database": values["database"],
-            **how,
-        }
-        with contextlib.closing(pg8000.native.Connection(**given)) as connection:
-            rows = connection.run(sql)
-            return rows[0][0] if rows else None
-
-    def ask_socket(self, sql: str) -> Any:
-        """Return the first value of a query over the socket, as the superuser without a password."""
-        path = Path(self.lease.address.socket_folder) / f".s.PGSQL.{self.lease.address.port}"
-        return self.ask(sql, user="postgres", password=None, unix_sock=str(path))
-
-
 @pytest.fixture
 def started(postgres_order: Callable[..., PostgresOrder]) -> Iterator[Callable[..., Running]]:
     """Start servers that are stopped when the test ends."""
@@ -149,6 +121,26 @@ def started(postgres_order: Callable[..., PostgresOrder]) -> Iterator[Callable[.
     yield start
     for resource in resources:
         resource.stop()
+
+
+@pytest.fixture
+def container(started: Callable[..., Running]) -> Container:
+    return Container(started(private_network=False, auth="scram-sha-256"))
+
+
+@pytest.fixture
+def external_session(
+    container: Container, postgres_order: Callable[..., PostgresOrder], tmp_path: Path
+) -> Callable[..., contextlib.AbstractContextManager[Session]]:
+    """Enter a session; keywords are fields of the order, or of the settings."""
+
+    def enter(
+        where: Container = container, run: str = "r-00000001", **given: Any
+    ) -> contextlib.AbstractContextManager[Session]:
+        log = tmp_path / run / "logs" / "a-postgres.log"
+        return entered(where, postgres_order(private_network=False, log=log, **given), tmp_path / run)
+
+    return enter
 
 
 @pytest.fixture(scope="session")
