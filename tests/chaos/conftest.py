@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,12 +38,12 @@ def test_waits():
 """
 BOXES = ("namespace", "guarded")
 ROUNDS = int(os.environ.get("NOXLIB_SOAK_ROUNDS", "6"))  # `nox -s soak` asks for more
-PLACES = (Path("/dev/shm"), Path(tempfile.gettempdir()), Path("/tmp"))
+MEMORY = Path("/dev/shm")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Left:
-    """What a session could leave on the machine."""
+    """What a session of this project could leave on the machine."""
 
     processes: frozenset[str]
     folders: frozenset[str]
@@ -50,7 +51,20 @@ class Left:
 
 
 class Victim(Project):
-    """The project, with what the tests do to it."""
+    """The project, with what the tests do to it.
+
+    Its guarded boxes lie in a folder of their own, so that what is left there is this project's
+    and no other session's.
+    """
+
+    def __init__(self, folder: Path, boxes: Path) -> None:
+        super().__init__(folder)
+        self._boxes = boxes
+
+    def inside(self, box: str) -> dict[str, str]:
+        """Return the variables that choose a box, and where a guarded one lies."""
+        place = {"NOXLIB_TMPFS": "off", "TMPDIR": str(self._boxes)} if box == "guarded" else {}
+        return {"NOXLIB_BOX": box, **place}
 
     @property
     def flag(self) -> Path:
@@ -64,7 +78,7 @@ class Victim(Project):
         """Start a session that waits in its test."""
         self.flag.unlink(missing_ok=True)
         self.go.unlink(missing_ok=True)
-        return self.start("-s", "integration-a", *words, env={"NOXLIB_BOX": box})
+        return self.start("-s", "integration-a", *words, env=self.inside(box))
 
     def wait_running(self, child: launch.Child, flag: Path | None = None) -> None:
         deadline = time.monotonic() + 60
@@ -75,25 +89,36 @@ class Victim(Project):
             time.sleep(0.02)
 
     def left(self) -> Left:
-        """Look at the machine: processes of this project, box folders, shared memory."""
-        name = str(self.folder)
-        processes = set()
+        """Look at the machine: this project's processes, its guarded boxes, shared memory."""
+        processes = self._processes()
+        rows = [row.split() for row in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]]
+        # Who has made a segment that nobody's server holds can't be told any more: it may be ours.
+        segments = {
+            name
+            for _, name, _, _, creator, *_ in rows
+            if int(creator) in processes or not psutil.pid_exists(int(creator))
+        }
+        return Left(
+            processes=frozenset(f"{pid} {line[:120]}" for pid, line in processes.items()),
+            folders=frozenset(str(each) for each in self._boxes.glob("noxlib-*")),
+            segments=frozenset(segments),
+        )
+
+    def _processes(self) -> dict[int, str]:
+        """Return the processes that name the project or the folder of its boxes, and their command lines."""
+        names = (str(self.folder), str(self._boxes))
+        found = {}
         for process in psutil.process_iter():
             try:
-                words = process.cmdline()
-                mine = process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE
-                cwd = process.cwd()
-                if not mine and (name in " ".join(words) or name in cwd or "/noxlib-" in cwd):
-                    processes.add(f"{process.pid} {' '.join(words)[:120]}")
+                line = " ".join(process.cmdline())
+                # A server's environment names neither, and a Redis has overwritten its words.
+                text = "\n".join((line, process.cwd(), *process.environ().values()))
+                alive = process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE
             except (psutil.Error, OSError):
                 continue
-        folders = {str(each) for place in PLACES for each in place.glob("noxlib-*")}
-        rows = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
-        return Left(
-            processes=frozenset(processes),
-            folders=frozenset(folders),
-            segments=frozenset(row.split()[1] for row in rows),
-        )
+            if alive and any(name in text for name in names):
+                found[process.pid] = line
+        return found
 
     def assert_nothing_left(self, before: Left, seconds: float = 8.0) -> None:
         """Wait, as long as the guarded box's promise says, until the machine is as before."""
@@ -112,8 +137,17 @@ class Victim(Project):
 
 
 @pytest.fixture(scope="session")
-def victim(tmp_path_factory: pytest.TempPathFactory) -> Victim:
-    made = Victim(tmp_path_factory.mktemp("victim"))
+def boxes() -> Iterator[Path]:
+    """Return a short folder in memory that a server's user can pass through, as boxes are by themselves."""
+    memory = MEMORY if os.access(MEMORY, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="nxv", dir=memory) as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
+
+
+@pytest.fixture(scope="session")
+def victim(tmp_path_factory: pytest.TempPathFactory, boxes: Path) -> Victim:
+    made = Victim(tmp_path_factory.mktemp("victim"), boxes)
     made.write(
         {
             "noxfile.py": NOXFILE,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import random
 import signal
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 import pytest
-from conftest import BOXES, ROUNDS, Victim
+from conftest import BOXES, MEMORY, ROUNDS, Victim
 
 from noxlib import launch
 
@@ -27,7 +29,7 @@ def member(child: launch.Child, *words: str) -> psutil.Process:
 
 def next_run_works(victim: Victim, box: str) -> None:
     victim.go.touch()
-    victim.nox("-s", "integration-a", env={"NOXLIB_BOX": box}).assert_ok()
+    victim.nox("-s", "integration-a", env=victim.inside(box)).assert_ok()
 
 
 def signalled(victim: Victim, box: str, number: int, *words: str) -> None:
@@ -85,6 +87,15 @@ def test_nothing_is_left_when_the_whole_tree_is_killed_at_once(victim: Victim, b
     victim.assert_nothing_left(before)
 
 
+@pytest.mark.parametrize("box", BOXES)
+def test_the_next_run_sweeps_a_box_that_nobody_holds(victim: Victim, box: str) -> None:
+    # Where boxes lie by themselves: the victim's lie elsewhere.
+    abandoned = Path(tempfile.mkdtemp(prefix="noxlib-", dir=MEMORY))
+    abandoned.joinpath("lock").touch()
+    next_run_works(victim, box)
+    assert not abandoned.exists()
+
+
 def _interrupt(child: launch.Child) -> None:
     os.kill(child.pid, signal.SIGINT)
 
@@ -124,6 +135,6 @@ def test_a_hung_suite_that_catches_sigterm_is_ended_by_its_time_limit(victim: Vi
             "hung.py": "from noxlib import generate_sessions\ngenerate_sessions('hung.toml')\n",
         }
     )
-    result = victim.nox("-f", "hung.py", "-s", "unit-b", env={"NOXLIB_BOX": box}, timeout=60)
+    result = victim.nox("-f", "hung.py", "-s", "unit-b", env=victim.inside(box), timeout=60)
     result.assert_failed().assert_says("timeout: the session ran longer than 2 s", "services.b.types.unit")
     victim.assert_nothing_left(before)

@@ -58,8 +58,8 @@ def test_is_left_in_peace():
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Victim:
-    made = Victim(tmp_path_factory.mktemp("town"))
+def town(tmp_path_factory: pytest.TempPathFactory, boxes: Path) -> Victim:
+    made = Victim(tmp_path_factory.mktemp("town"), boxes)
     made.write(
         {
             "noxfile.py": NOXFILE,
@@ -100,7 +100,7 @@ def test_nothing_is_left_and_no_neighbour_harmed_at_any_moment(town: Victim, box
     neighbours_go(town).unlink(missing_ok=True)
     running = neighbours_go(town).with_name("running")
     running.unlink(missing_ok=True)
-    env = {"NOXLIB_BOX": box}
+    env = town.inside(box)
     neighbour = town.start("-s", "integration-neighbour", env=env)
     town.wait_running(neighbour, running)
     before = town.left()
