@@ -58,6 +58,14 @@ def upgrade() -> None:
         sa.CheckConstraint("version > 0", name=op.f("ck_base_entity_version")),
         sa.CheckConstraint("octet_length(fingerprint) = 32", name=op.f("ck_base_entity_fingerprint")),
     )
+    # A part of a name is found by its trigrams.
+    op.create_index(
+        "ix_base_entity_name",
+        "base_entity",
+        ["name"],
+        postgresql_using="gin",
+        postgresql_ops={"name": "gin_trgm_ops"},
+    )
     op.execute(KEEP_ORIGIN)
     op.execute(
         "CREATE TRIGGER keep_origin BEFORE UPDATE ON base_entity FOR EACH ROW EXECUTE FUNCTION keep_origin()"

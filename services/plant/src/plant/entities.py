@@ -61,6 +61,7 @@ class BaseEntity(Base):
     __table_args__: Any = (
         UniqueConstraint("tenant", "kind", "name"),
         UniqueConstraint("tenant", "idempotency_key"),
+        Index("ix_base_entity_name", "name", postgresql_using="gin", postgresql_ops={"name": "gin_trgm_ops"}),
         CheckConstraint("tenant ~ '^[a-z0-9-]{1,63}$'", name="tenant"),
         CheckConstraint("kind IN ('skill', 'industry', 'team', 'job_role', 'agent')", name="kind"),
         CheckConstraint("btrim(name) <> '' AND length(name) <= 200", name="name"),

@@ -66,9 +66,16 @@ async def get(session: AsyncSession, kind: type[E], entity_id: UUID) -> E:
     return found
 
 
-async def page(session: AsyncSession, kind: type[E], *, after: str = "", limit: int = 50) -> Sequence[E]:
-    """Return the entities of a kind whose names come after one, in the order of their names."""
+async def page(
+    session: AsyncSession, kind: type[E], *, after: str = "", limit: int = 50, contains: str = ""
+) -> Sequence[E]:
+    """Return the entities of a kind whose names come after one, in the order of their names.
+
+    `contains` leaves those alone whose names have it in them, in capitals or not.
+    """
     query = select(kind).where(kind.name > after).order_by(kind.name).limit(limit)
+    if contains:
+        query = query.where(kind.name.icontains(contains, autoescape=True))
     return (await session.scalars(query)).all()
 
 

@@ -153,6 +153,7 @@ async def test_every_reference_and_the_trail_s_columns_have_an_index(engine: Asy
         for index in await look(engine, "get_indexes", table)
     }
     assert indexed >= {
+        ("base_entity", ("name",)),
         ("base_entity", ("tenant", "kind", "name")),
         ("base_entity", ("tenant", "idempotency_key")),
         ("job_role_entity", ("industry_id",)),

@@ -133,6 +133,14 @@ async def test_pages_follow_each_other_by_name(http: httpx2.AsyncClient) -> None
     assert seen == [["a", "b"], ["c", "d"], ["e"]]
 
 
+async def test_a_part_of_a_name_is_enough_in_capitals_or_not(http: httpx2.AsyncClient) -> None:
+    for name in ("Spot welding", "welding", "100% turning"):
+        await created(http, "skills", name=name)
+    for part, expected in (("WELD", ["Spot welding", "welding"]), ("%", ["100% turning"]), ("_", [])):
+        page = (await http.get("/skills", params={"contains": part})).json()
+        assert [each["name"] for each in page["items"]] == expected
+
+
 @pytest.mark.vectors
 async def test_a_search_answers_with_the_nearest_skills(http: httpx2.AsyncClient) -> None:
     for degrees in (50, 10, 30):

@@ -17,7 +17,7 @@ from plant.entities import Agent, BaseEntity, Industry, JobRole, Skill, Team
 
 MAX_PAGE = 200
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]
-After = Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$")]
+Part = Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$")]
 
 router = APIRouter(tags=["entities"])
 
@@ -30,11 +30,16 @@ class Collection:
     body: type[EntityBody]
 
     async def page(
-        self, connector: Connector, caller: From, after: After = "", limit: Limit = 50
+        self,
+        connector: Connector,
+        caller: From,
+        after: Part = "",
+        limit: Limit = 50,
+        contains: Part = "",
     ) -> dict[str, Any]:
         """Return a page of entities, in the order of their names."""
         async with connector.session(caller, read_only=True) as session:
-            found = await store.page(session, self.kind, after=after, limit=limit + 1)
+            found = await store.page(session, self.kind, after=after, limit=limit + 1, contains=contains)
         items = [self.body.model_validate(each) for each in found[:limit]]
         return {"items": items, "next": items[-1].name if len(found) > limit else None}
 
