@@ -25,7 +25,7 @@ def redis(settings: Settings) -> Iterator[Redis]:
 
 @pytest.fixture
 def stream(redis: Redis) -> HireStream:
-    return HireStream(redis, lease=0.2)
+    return HireStream(redis, lease=0.5)
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_a_silent_worker_s_message_is_taken_over_after_the_lease(
 ) -> None:
     lost = [stream.take("silent", HERE) for _ in filled]
     assert stream.take("other", HERE) is None
-    time.sleep(0.25)
+    time.sleep(0.55)
     assert [stream.take("other", HERE) for _ in filled] == lost
 
 
