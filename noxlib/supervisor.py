@@ -89,10 +89,7 @@ def main() -> int:
     if not line:
         return 1
     work = from_json(Work, json.loads(line))
-    lifeline = Lifeline()
-    lifeline.listen()
-    _reap_forever()
-    evidence = _live(work, lifeline)
+    evidence = _live(work, Lifeline())
     write_whole(Path(work.run_folder) / "evidence.json", json.dumps(to_json(evidence), indent=2))
     return 0
 

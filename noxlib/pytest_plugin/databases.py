@@ -101,7 +101,7 @@ def give_worker_its_own(found: SessionFile, databases: Databases) -> SessionFile
     Not where the service's own process runs: tests and process must see the same database.
     """
     service = found.plan.service
-    if not os.environ.get(WORKER) or any(each.resource == f"{service}/process" for each in found.leases):
+    if any(each.resource == f"{service}/process" for each in found.leases):
         return found
     leases = []
     for each in found.leases:

@@ -27,13 +27,15 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     if found.plan.type == "property":
         properties.load_profile(found)
     lender = early_config.stash[databases.DATABASES] = databases.Databases(found)
-    try:
-        early_config.stash[session.SESSION] = databases.give_worker_its_own(found, lender)
-    except ProtocolError as error:
-        raise pytest.UsageError(f"noxlib: no database for this worker: {error}") from error
     worker = os.environ.get(databases.WORKER, "")
-    os.environ.update(workers.redis_environment(found, worker))
-    early_config.stash[session.SESSION] = workers.own_redis(early_config.stash[session.SESSION], worker)
+    if worker and session.take_worker(worker):
+        try:
+            found = databases.give_worker_its_own(found, lender)
+        except ProtocolError as error:
+            raise pytest.UsageError(f"noxlib: no database for this worker: {error}") from error
+        os.environ.update(workers.redis_environment(found, worker))
+        found = workers.own_redis(found, worker)
+    early_config.stash[session.SESSION] = found
     yield
 
 

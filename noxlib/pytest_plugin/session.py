@@ -41,9 +41,18 @@ def take(config: pytest.Config) -> bool:
     path = os.environ[_VARIABLE]
     if is_worker(config):
         return True
-    if os.environ.get(_TAKEN) == path:
+    if os.environ.get(_TAKEN, "").partition("#")[0] == path:
         return False
     os.environ[_TAKEN] = path
+    return True
+
+
+def take_worker(worker: str) -> bool:
+    """Claim an xdist worker, before its pytest is known to be one; False for a pytest nested in its tests."""
+    mark = f"{os.environ[_VARIABLE]}#{worker}"
+    if os.environ.get(_TAKEN) == mark:
+        return False
+    os.environ[_TAKEN] = mark
     return True
 
 
