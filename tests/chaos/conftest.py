@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -50,6 +52,34 @@ class Left:
     segments: frozenset[str]
 
 
+class Boxes:
+    """A folder for guarded boxes, and the PostgreSQL servers that have lived there.
+
+    Of a segment whose maker is dead nothing tells whose it was: the makers are noted while they live.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.servers: set[int] = set()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+
+    def __enter__(self) -> Boxes:  # noqa: PYI034  typing.Self needs Python 3.11
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.005):
+            # A server writes its pid here before it makes its segment; either may be gone by now.
+            with contextlib.suppress(OSError, ValueError):
+                for each in self.folder.glob("noxlib-*/*/data/postmaster.pid"):
+                    self.servers.add(int(each.read_text().partition("\n")[0]))
+
+
 class Victim(Project):
     """The project, with what the tests do to it.
 
@@ -57,13 +87,13 @@ class Victim(Project):
     and no other session's.
     """
 
-    def __init__(self, folder: Path, boxes: Path) -> None:
+    def __init__(self, folder: Path, boxes: Boxes) -> None:
         super().__init__(folder)
         self._boxes = boxes
 
     def inside(self, box: str) -> dict[str, str]:
         """Return the variables that choose a box, and where a guarded one lies."""
-        place = {"NOXLIB_TMPFS": "off", "TMPDIR": str(self._boxes)} if box == "guarded" else {}
+        place = {"NOXLIB_TMPFS": "off", "TMPDIR": str(self._boxes.folder)} if box == "guarded" else {}
         return {"NOXLIB_BOX": box, **place}
 
     @property
@@ -92,21 +122,18 @@ class Victim(Project):
         """Look at the machine: this project's processes, its guarded boxes, shared memory."""
         processes = self._processes()
         rows = [row.split() for row in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]]
-        # Who has made a segment that nobody's server holds can't be told any more: it may be ours.
-        segments = {
-            name
-            for _, name, _, _, creator, *_ in rows
-            if int(creator) in processes or not psutil.pid_exists(int(creator))
-        }
+        dead = {pid for pid in self._boxes.servers if not psutil.pid_exists(pid)}
         return Left(
             processes=frozenset(f"{pid} {line[:120]}" for pid, line in processes.items()),
-            folders=frozenset(str(each) for each in self._boxes.glob("noxlib-*")),
-            segments=frozenset(segments),
+            folders=frozenset(str(each) for each in self._boxes.folder.glob("noxlib-*")),
+            segments=frozenset(
+                name for _, name, _, _, pid, *_ in rows if int(pid) in dead | processes.keys()
+            ),
         )
 
     def _processes(self) -> dict[int, str]:
         """Return the processes that name the project or the folder of its boxes, and their command lines."""
-        names = (str(self.folder), str(self._boxes))
+        names = (str(self.folder), str(self._boxes.folder))
         found = {}
         for process in psutil.process_iter():
             try:
@@ -137,16 +164,17 @@ class Victim(Project):
 
 
 @pytest.fixture(scope="session")
-def boxes() -> Iterator[Path]:
+def boxes() -> Iterator[Boxes]:
     """Return a short folder in memory that a server's user can pass through, as boxes are by themselves."""
     memory = MEMORY if os.access(MEMORY, os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="nxv", dir=memory) as name:
         Path(name).chmod(0o711)
-        yield Path(name)
+        with Boxes(Path(name)) as found:
+            yield found
 
 
 @pytest.fixture(scope="session")
-def victim(tmp_path_factory: pytest.TempPathFactory, boxes: Path) -> Victim:
+def victim(tmp_path_factory: pytest.TempPathFactory, boxes: Boxes) -> Victim:
     made = Victim(tmp_path_factory.mktemp("victim"), boxes)
     made.write(
         {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import BOXES, ROUNDS, Victim
+from conftest import BOXES, ROUNDS, Boxes, Victim
 
 from noxlib import launch
 from noxlib.testing import NOXFILE
@@ -58,7 +58,7 @@ def test_is_left_in_peace():
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory, boxes: Path) -> Victim:
+def town(tmp_path_factory: pytest.TempPathFactory, boxes: Boxes) -> Victim:
     made = Victim(tmp_path_factory.mktemp("town"), boxes)
     made.write(
         {

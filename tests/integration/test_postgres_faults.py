@@ -17,7 +17,6 @@ import psutil
 import pytest
 from waiting import eventually
 
-from noxlib import launch
 from noxlib.errors import ResourceError
 from noxlib.resources import postgres_remains, postgres_server
 from noxlib.resources.postgres import PostgresOrder, PostgresResource
@@ -25,13 +24,16 @@ from noxlib.resources.postgres import PostgresOrder, PostgresResource
 Start = Callable[..., Any]  # a Running, see conftest.py
 
 
-def segments() -> set[str]:
-    done = launch.run(["ipcs", "-m"], launch.Setting(sink=lambda _chunk: None), timeout=10)
-    return {line.split()[1] for line in done.output.splitlines() if line.startswith("0x")}
+def segments(pid: int) -> set[str]:
+    """Return the ids of what a process has made of SysV shared memory; it may be dead by now."""
+    rows = [row.split() for row in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]]
+    return {name for _, name, _, _, creator, *_ in rows if int(creator) == pid}
 
 
-def shared_memory_files() -> set[str]:
-    return {path.name for path in Path("/dev/shm").glob("PostgreSQL.*")}
+def shared_memory_files(pids: set[int]) -> set[Path]:
+    """Return what living processes have mapped of the files in /dev/shm that PostgreSQL makes there."""
+    maps = [Path(f"/proc/{pid}/maps").read_text() for pid in pids]
+    return {Path(name) for each in maps for name in re.findall(r"/dev/shm/PostgreSQL\.\d+", each)}
 
 
 def data_folder(server: Any) -> Path:
@@ -62,17 +64,17 @@ def busy(server: Any) -> threading.Thread:
 
 
 def test_a_server_that_somebody_killed_leaves_nothing(started: Start, box_folder: Path) -> None:
-    segments_before, files_before = segments(), shared_memory_files()
     server = started()
-    data = data_folder(server)
+    data, pid = data_folder(server), server.resource.pid
     thread = busy(server)
-    assert segments() - segments_before
-    os.kill(server.resource.pid, signal.SIGKILL)
+    assert segments(pid)
+    files = shared_memory_files(processes_in(data))
+    os.kill(pid, signal.SIGKILL)
     assert eventually(lambda: not server.resource.alive())
     assert processes_in(data), "the busy backend ought to survive its server"
     server.resource.stop()
-    assert segments() <= segments_before
-    assert shared_memory_files() <= files_before
+    assert segments(pid) == set()
+    assert [each for each in files if each.exists()] == []
     assert processes_in(data) == set()
     assert list(box_folder.iterdir()) == []
     thread.join(5.0)
@@ -171,14 +173,13 @@ def test_a_paused_server_can_be_ended(started: Start, end: str) -> None:
 
 def test_a_server_deaf_to_its_signal_is_killed(started: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres_server, "STOP_SECONDS", 0.1)
-    segments_before = segments()
     server = started()
-    data = data_folder(server)
+    data, pid = data_folder(server), server.resource.pid
     # Stopped behind noxlib's back: SIGQUIT stays pending.
-    os.kill(server.resource.pid, signal.SIGSTOP)
+    os.kill(pid, signal.SIGSTOP)
     server.resource.stop()
     assert processes_in(data) == set()
-    assert segments() <= segments_before
+    assert segments(pid) == set()
 
 
 def test_a_stopped_server_cant_be_used(postgres_order: Callable[..., PostgresOrder]) -> None:
@@ -196,13 +197,15 @@ def test_pausing_a_dead_server_is_no_error(started: Start) -> None:
     assert not server.resource.alive()
 
 
-def test_a_folder_without_a_server_has_no_remains(tmp_path: Path) -> None:
-    segments_before = segments()
-    postgres_remains.remove(tmp_path)
-    (tmp_path / "postmaster.pid").write_text("1\n2\n3\n4\n5\n6\n\nready\n")
-    postgres_remains.remove(tmp_path)
-    assert list(tmp_path.iterdir()) == []
-    assert segments() == segments_before
+def test_a_folder_without_a_server_has_no_remains(started: Start, tmp_path: Path) -> None:
+    neighbour = started().resource.pid
+    data = tmp_path / "data"
+    data.mkdir()
+    postgres_remains.remove(data)
+    (data / "postmaster.pid").write_text("1\n2\n3\n4\n5\n6\n\nready\n")
+    postgres_remains.remove(data)
+    assert list(data.iterdir()) == []
+    assert segments(neighbour)
 
 
 def test_a_foreign_segment_with_the_same_id_is_left_alone(started: Start, tmp_path: Path) -> None:
@@ -212,7 +215,7 @@ def test_a_foreign_segment_with_the_same_id_is_left_alone(started: Start, tmp_pa
     lines[6] = f"{key + 1} {segment}"
     (tmp_path / "postmaster.pid").write_text("\n".join(lines))
     postgres_remains.remove(tmp_path)
-    assert str(segment) in segments()
+    assert str(segment) in segments(server.resource.pid)
 
 
 @pytest.mark.parametrize(
