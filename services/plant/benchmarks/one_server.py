@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
@@ -49,13 +50,19 @@ def noxlib_way() -> list[str]:
     return [*NOX, "-r", "-s", "integration-plant"]
 
 
-def timed(command: list[str]) -> float:
-    """Return the seconds that a command takes, which must succeed."""
-    begun = time.perf_counter()
+def timed(command: list[str]) -> tuple[float, float]:
+    """Return the seconds that a command takes by the clock and of CPU; it must succeed."""
+    begun, worked = time.perf_counter(), cpu()
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout[-4000:]}\n{done.stderr[-2000:]}")
-    return time.perf_counter() - begun
+    return time.perf_counter() - begun, cpu() - worked
+
+
+def cpu() -> float:
+    """Return the CPU seconds of all children that have ended, and of theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def wait_until_quiet(percent: float | None) -> None:
@@ -74,29 +81,39 @@ def main() -> None:
     arguments.add_argument("--quiet", type=float, metavar="PERCENT")
     options = arguments.parse_args()
     timed(noxlib_way())  # builds the environment and the template, if they aren't there
-    pairs: list[tuple[float, float]] = []
+    pairs: list[dict[str, tuple[float, float]]] = []
     for number in range(options.pairs):
-        found: dict[str, float] = {}
+        found = {}
         for way in (usual_way, noxlib_way)[:: 1 if number % 2 else -1]:
             wait_until_quiet(options.quiet)
             found[way.__name__] = timed(way())
-        pairs.append((found["usual_way"], found["noxlib_way"]))
-        print("usual {:.1f} s, noxlib {:.1f} s".format(*pairs[-1]), flush=True)
+        pairs.append(found)
+        print(
+            *(f"{name}: {wall:.1f} s, {work:.1f} s CPU;" for name, (wall, work) in found.items()), flush=True
+        )
     print(table(pairs))
 
 
-def table(pairs: list[tuple[float, float]]) -> str:
-    """Return the medians, and the ratio within pairs."""
-    usual, ours = (statistics.median(times) for times in zip(*pairs, strict=True))
-    ratios = sorted(one / other for one, other in pairs)
+def table(pairs: list[dict[str, tuple[float, float]]]) -> str:
+    """Return medians, and the ratios within pairs."""
+    rows = []
+    for title, place in (("by the clock", 0), ("of CPU", 1)):
+        usual = [pair["usual_way"][place] for pair in pairs]
+        ours = [pair["noxlib_way"][place] for pair in pairs]
+        ratios = sorted(one / other for one, other in zip(usual, ours, strict=True))
+        rows.append(
+            f"| seconds {title} | {statistics.median(usual):.1f} | {statistics.median(ours):.1f} "
+            f"| {statistics.median(ratios):.2f} | {ratios[0]:.2f}, {ratios[-1]:.2f} |"
+        )
     today = datetime.now(timezone.utc).date()
-    machine = f"{os.cpu_count()} cores, {platform.system()} {platform.release()}"
-    return (
-        f"\n| one server, one after the other | noxlib, two workers | ratio | least, most | pairs |\n"
-        f"|---|---|---|---|---|\n"
-        f"| {usual:.1f} s | {ours:.1f} s | {statistics.median(ratios):.2f} "
-        f"| {ratios[0]:.2f}, {ratios[-1]:.2f} | {len(pairs)} |\n\n"
-        f"{today}, {machine}, Python {platform.python_version()}"
+    return "\n".join(
+        (
+            "\n| | one server, one after the other | noxlib, two workers | ratio | least, most |",
+            "|---|---|---|---|---|",
+            *rows,
+            f"\n{today}, {len(pairs)} pairs, {os.cpu_count()} cores, {platform.system()} {platform.release()}, "
+            f"Python {platform.python_version()}, load {os.getloadavg()[0]:.1f} at the end",
+        )
     )
 
 
