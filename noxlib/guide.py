@@ -89,7 +89,8 @@ def _role(role: str) -> str:
 def _inputs(settings: Postgres) -> str:
     if not (settings.migrate or settings.seed or settings.seed_command or settings.init_sql):
         return ""
-    return f"{_codes(settings.migrations) or 'any file of the service but its tests'} changes"
+    files = "any file of the service but its tests and builds, or one that these commands name,"
+    return f"{_codes(settings.migrations) or files} changes"
 
 
 def _libpq(settings: Postgres) -> str:

@@ -76,7 +76,7 @@ def service_digests(
     known = _Hashes(cache / f"{service.name}.json" if cache else None)
     found = {
         path: digest
-        for path, file in (*_walk(str(folder), others), *_outside(service, folder))
+        for path, file in (*_walk(str(folder), others), *_named(service, folder))
         if (digest := known.digest(path, file))
     }
     known.save()
@@ -125,14 +125,25 @@ def _settings(service: Service, place: str) -> Any:
     return found
 
 
-def _outside(service: Service, folder: Path) -> Iterator[tuple[str, str]]:
-    """Yield the files beyond a service's folder that its settings name."""
-    named = [service.install.lock, *service.install.constraints]
-    named += [pattern for each in service.postgres for pattern in each.seed]
-    for pattern in filter(None, named):
-        if pattern.startswith(("..", "/")):
-            for path in sorted(glob.glob(str(folder / pattern))):  # noqa: PTH207  Path.glob knows no ".."
-                yield Path(os.path.relpath(path, folder)).as_posix(), path
+def _named(service: Service, folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield the files that settings and commands name, wherever they lie, whatever their folder is called."""
+    locks = filter(None, (service.install.lock, *service.install.constraints))
+    named = [each for each in locks if each.startswith(("..", "/"))]
+    named += [pattern for each in service.postgres for pattern in (*each.seed, *each.migrations)]
+    for pattern in named:
+        # Path.glob knows no "..".
+        for path in sorted(glob.glob(str(folder / pattern), recursive=True)):  # noqa: PTH207
+            yield relative(path, folder), path
+    words = (word for each in service.postgres for word in (*each.migrate, *each.seed_command))
+    for word in words:
+        path = word.rpartition("=")[2]  # --file=schema.sql
+        if path and not path.startswith("/") and os.path.isfile(folder / path):  # noqa: PTH113  too long a word
+            yield relative(folder / path, folder), str(folder / path)
+
+
+def relative(path: str | Path, folder: Path) -> str:
+    """Return a path as seen from a service's folder, with POSIX slashes: "../common/schema.sql"."""
+    return Path(os.path.relpath(path, folder)).as_posix()
 
 
 def _walk(top: str, others: frozenset[str]) -> Iterator[tuple[str, str | os.DirEntry[str]]]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from noxlib.errors import ConfigError
-from noxlib.inputs import service_digests
+from noxlib.inputs import relative, service_digests
 from noxlib.model import Platform, Postgres, Service, to_json
 
 TESTS = "tests/"
@@ -25,9 +26,9 @@ def migration_key(
 ) -> str:
     """Return the hash of the commands, of all files that they may read and of `extra`; "" without any.
 
-    Without `migrations`, every file of the service counts but its tests (seeds and what a command
-    names count): wrong in the safe direction only. Raises ConfigError for a pattern that matches
-    nothing.
+    Without `migrations`, every file of the service counts but its tests and what tools have built there;
+    seeds and files that a command names count wherever they lie. Raises ConfigError for a pattern
+    that matches nothing.
     """
     commands = (*settings.migrate, *settings.seed_command)
     if not commands and not settings.seed:
@@ -59,11 +60,11 @@ def _matching(
 ) -> frozenset[str]:
     found: set[str] = set()
     for pattern in patterns:
-        files = {path.relative_to(folder).as_posix() for path in folder.glob(pattern)}
+        # Path.glob knows no "..".
+        files = {relative(path, folder) for path in glob.glob(str(folder / pattern), recursive=True)}  # noqa: PTH207
         if not files and key == "migrations":
             raise ConfigError(
-                f'services.toml: services.{service.name}.{settings.name}.{key}: "{pattern}" matches no file '
-                "in the service's folder",
+                f'services.toml: services.{service.name}.{settings.name}.{key}: "{pattern}" matches no file',
                 remedy="mend the pattern, or remove it",
             )
         found |= files

@@ -138,9 +138,7 @@ def _check_server(path: list[str | int], server: Postgres, note: Note) -> None:
     if server.role.startswith("pg_"):
         note([*path, "role"], "PostgreSQL keeps names that begin with pg_ for itself. Give another")
     if server.database in TAKEN:
-        note(
-            [*path, "database"], f'each server has a database "{server.database}" already. Name another'
-        )
+        note([*path, "database"], f'each server has a database "{server.database}" already. Name another')
 
 
 def _check_process(name: str, process: Process, written: Table, note: Note) -> None:

@@ -156,7 +156,7 @@ class Postgres(TypedDict, total=False):
     ]
     external: Annotated[External, _says("A server that is there already, where a variable names it")]
     migrations: Annotated[
-        list[Text], _says("Globs of all files that migrate and seed read; empty: all but the tests")
+        list[Text], _says("Globs of all files that migrate and seed read; empty: all but tests and builds")
     ]
 
 

@@ -68,6 +68,34 @@ def test_seeds_beside_the_service_count(key: Key, tmp_path: Path) -> None:
     assert key(shared) != before
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Postgres(migrate=("psql", "-qf", "{}")),
+        Postgres(migrate=("psql", "--file={}")),
+        Postgres(seed_command=("psql", "-f", "{}")),
+        Postgres(migrate=("sh", "run.sh"), migrations=("{}",)),
+    ],
+)
+@pytest.mark.parametrize("name", ["../common/schema.sql", "tests/schema.sql", "build/schema.sql"])
+def test_a_file_that_a_command_names_counts_wherever_it_lies(
+    key: Key, tmp_path: Path, settings: Postgres, name: str
+) -> None:
+    path = tmp_path / "a" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("one")
+    filled = replace(
+        settings,
+        **{
+            each: tuple(word.format(name) for word in getattr(settings, each))
+            for each in ("migrate", "seed_command", "migrations")
+        },
+    )
+    before = key(filled)
+    path.write_text("two")
+    assert key(filled) != before
+
+
 def test_commands_environment_and_interpreter_count(key: Key) -> None:
     others = {
         key(replace(MIGRATED, migrate=("alembic", "upgrade", "1"))),
