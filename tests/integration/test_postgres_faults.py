@@ -32,8 +32,11 @@ def segments(pid: int) -> set[str]:
 
 def shared_memory_files(pids: set[int]) -> set[Path]:
     """Return what living processes have mapped of the files in /dev/shm that PostgreSQL makes there."""
-    maps = [Path(f"/proc/{pid}/maps").read_text() for pid in pids]
-    return {Path(name) for each in maps for name in re.findall(r"/dev/shm/PostgreSQL\.\d+", each)}
+    found = set()
+    for pid in pids:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a client's backend ends meanwhile
+            found |= set(re.findall(r"/dev/shm/PostgreSQL\.\d+", Path(f"/proc/{pid}/maps").read_text()))
+    return {Path(each) for each in found}
 
 
 def data_folder(server: Any) -> Path:
