@@ -106,13 +106,15 @@ def table(pairs: list[dict[str, tuple[float, float]]]) -> str:
             f"| {statistics.median(ratios):.2f} | {ratios[0]:.2f}, {ratios[-1]:.2f} |"
         )
     today = datetime.now(timezone.utc).date()
+    system = f"{platform.system()} {platform.release()}"
+    machine = f"{os.cpu_count()} cores, {system}, Python {platform.python_version()}"
+    load = f"load {os.getloadavg()[0]:.1f} at the end"
     return "\n".join(
         (
             "\n| | one server, one after the other | noxlib, two workers | ratio | least, most |",
             "|---|---|---|---|---|",
             *rows,
-            f"\n{today}, {len(pairs)} pairs, {os.cpu_count()} cores, {platform.system()} {platform.release()}, "
-            f"Python {platform.python_version()}, load {os.getloadavg()[0]:.1f} at the end",
+            f"\n{today}, {len(pairs)} pairs, {machine}, {load}",
         )
     )
 
