@@ -74,10 +74,12 @@ def init(services: Path) -> None:
 def check(services: Path) -> None:
     """Say every problem in services.toml, and what it asks for that isn't available yet."""
     platform = _inspected(services)
-    for coming in config.not_available(platform):
-        print(f"{services}: {coming}")
+    coming = config.not_available(platform)
+    for each in coming:
+        print(f"{services}: {each.key}: {each.what}: not available yet")
     count = len(platform.services)
-    print(f"{services}: {count} service{'s' if count > 1 else ''}, no problem")
+    found = "no problem" + (", but for what is not available yet" if coming else "")
+    print(f"{services}: {count} service{'s' if count > 1 else ''}, {found}")
 
 
 def _inspected(services: Path) -> Platform:

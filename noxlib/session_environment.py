@@ -8,7 +8,7 @@ from pathlib import Path
 from noxlib.box import MARKER, Box
 from noxlib.model import Service
 
-PASSED = ("LANG", "LANGUAGE", "TERM", "TZ", "CI", "FORCE_COLOR", "NO_COLOR")
+PASSED = ("LANG", "LANGUAGE", "TERM", "TZ", "CI", "FORCE_COLOR", "NO_COLOR", "NOXLIB_RACE_SEED")
 _SUPERVISOR = ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "XDG_CACHE_HOME", "LD_LIBRARY_PATH")
 SECRET_WORDS = ("TOKEN", "SECRET", "PASSWORD", "PASSWD", "KEY", "CREDENTIAL", "DSN", "URL")
 

@@ -115,8 +115,16 @@ def _order(
 
 
 def _forced(session: nox.Session) -> str:
-    """Return the version of nox's --force-python, "" without one."""
-    return session.python if isinstance(session.python, str) else ""
+    """Return the version of nox's --force-python, "" without one. Raises UsageError for --extra-python."""
+    if isinstance(session.python, str):
+        return session.python
+    config: Any = session._runner.global_config  # noqa: SLF001  nox offers no public way
+    if config.extra_pythons:
+        raise UsageError(
+            f"--extra-python {' '.join(config.extra_pythons)}: a session's Pythons stand in services.toml",
+            remedy="add it to `pythons` of the service, or use --force-python for this once",
+        )
+    return ""
 
 
 def _fail(session: nox.Session, error: NoxlibError | OSError, path: Path) -> NoReturn:

@@ -62,9 +62,17 @@ def find(place: Place) -> BuiltEnvironment | None:
     except (OSError, ValueError, TypeError):
         return None
     # The repository may have been moved, or the interpreter below uninstalled.
-    if built.path != str(place.folder) or built.key != place.key or not Path(built.python).exists():
+    if not _is(built.path, place.folder) or built.key != place.key or not Path(built.python).exists():
         return None
     return built
+
+
+def _is(path: str, folder: Path) -> bool:
+    """Tell whether a stamp speaks of this very folder: by a link it may have another name."""
+    try:
+        return folder.samefile(path)
+    except OSError:
+        return False
 
 
 def make(

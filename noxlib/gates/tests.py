@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from noxlib.gates.case import Case, deselected, outcomes, read_json
+from noxlib.gates.case import Case, deselected, outcomes, progress, read_json
 from noxlib.model import Finding
+
+HARNESSES = {"race": "noxlib_race", "chaos": "noxlib_chaos"}
 
 
 def applies(_case: Case) -> bool:
@@ -20,7 +22,9 @@ def judge(case: Case) -> Finding:
         return Finding(gate="tests", passed=True, summary="run by a command of its own, not by pytest")
     ran = [each for each in ends if each.outcome != "skipped"]
     if ran:
-        return Finding(gate="tests", passed=True, summary=f"{len(ran)} ran", details=_left_out(case))
+        return Finding(
+            gate="tests", passed=True, summary=f"{len(ran)} ran", details=(*_left_out(case), *_idle(case))
+        )
     where = ", ".join(case.settings.paths or (f"tests/{case.plan.type}",))
     all_of_them = "the only test" if len(ends) == 1 else f"all {len(ends)} tests"
     skipped = "was skipped" if len(ends) == 1 else "were skipped"
@@ -40,6 +44,14 @@ def _left_out(case: Case) -> tuple[str, ...]:
     names = ", ".join(first) + (", ..." if count > len(first) else "")
     tests = "1 test was" if count == 1 else f"{count} tests were"
     return (f"{tests} deselected by pytest's configuration and didn't run: {names}",)
+
+
+def _idle(case: Case) -> tuple[str, ...]:
+    """Say when no test uses the harness that its type is there for."""
+    harness = HARNESSES.get(case.plan.type)
+    if not harness or not case.pytest or any("harness" in line for line in progress(case) or ()):
+        return ()
+    return (f"no test uses {harness}: {case.plan.type} tests without it find little",)
 
 
 def _load(load: dict[str, int]) -> Finding:

@@ -11,7 +11,7 @@ from noxlib.errors import ProtocolError
 from noxlib.model import SessionFile
 from noxlib.pytest_plugin import benchmarks, databases, fixtures, guard, properties, session, stacks, workers
 from noxlib.pytest_plugin.outcomes import Outcomes
-from noxlib.pytest_plugin.progress import LeftOut
+from noxlib.pytest_plugin.progress import Selection
 
 # pytest only warns of an assertion that failed in a thread, or of a test that returns its result.
 HIDDEN_FAILURES = (
@@ -52,7 +52,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(fixtures, "noxlib-fixtures")
     config.pluginmanager.register(Header(found), "noxlib-header")
     config.pluginmanager.register(databases.Reports(found), "noxlib-databases")
-    config.pluginmanager.register(LeftOut(found, config.rootpath), "noxlib-left-out")
+    config.pluginmanager.register(Selection(found, config.rootpath), "noxlib-selection")
     if found.network == "closed":
         config.pluginmanager.register(guard.Guard(found, config.rootpath), "noxlib-guard")
     if session.is_worker(config):

@@ -13,6 +13,7 @@ import pytest
 
 from noxlib.model import SessionFile
 
+HARNESSES = {"race": ("noxlib_race", "noxlib_race_asyncio"), "chaos": ("noxlib_chaos",)}
 NAMED = 5  # tests left out that are named
 
 
@@ -44,12 +45,16 @@ class Progress:
         """Note what -k, -m or a plugin has left out; each of xdist's workers notes the same."""
         self._write({"deselected": len(names), "first": names[:NAMED], "by": os.getpid()})
 
+    def harnessed(self) -> None:
+        """Note that a test uses the harness of its type."""
+        self._write({"harness": True})
+
     def _write(self, line: dict[str, object]) -> None:
         os.write(self._descriptor, json.dumps(line).encode() + b"\n")
 
 
-class LeftOut:
-    """Note the tests that the collection leaves out: nobody sees them skipped."""
+class Selection:
+    """Note the tests that the collection leaves out, and whether any asks for what its type is there for."""
 
     def __init__(self, found: SessionFile, rootpath: Path) -> None:
         """Take the session, and the folder that node ids are relative to."""
@@ -61,6 +66,13 @@ class LeftOut:
         folder = Path(self._session.service_folder)
         with contextlib.closing(Progress(Path(self._session.run_folder))) as progress:
             progress.deselected([relative(each.nodeid, self._rootpath, folder) for each in items])
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Note whether a test uses the harness of its type."""
+        harness = set(HARNESSES.get(self._session.plan.type, ()))
+        if harness and any(harness & set(getattr(each, "fixturenames", ())) for each in session.items):
+            with contextlib.closing(Progress(Path(self._session.run_folder))) as progress:
+                progress.harnessed()
 
 
 def relative(name: str, rootpath: Path, folder: Path) -> str:

@@ -195,6 +195,7 @@ def test_a_forced_python_is_the_one_that_runs(platform: Platform) -> None:
     result = platform.nox("--force-python", other, "-s", "unit-a").assert_ok()
     result.assert_says(f"unit-a-{other}: passed: 3 passed")
     platform.nox("--force-python", "3.99", "-s", "unit-a").assert_failed().assert_says("Python 3.99")
+    platform.nox("--extra-python", other, "-s", "unit-a").assert_failed().assert_says("use --force-python")
     platform.nox("--force-python", other, "-s", "coverage-report").assert_failed().assert_says(
         "coverage-report has no Python of its own"
     )

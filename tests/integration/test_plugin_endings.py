@@ -159,6 +159,15 @@ def test_what_the_collection_leaves_out_is_noted(suite: Suite, workers: tuple[st
     assert all(each["first"] == ["tests/test_it.py::test_b"] for each in found)
 
 
+@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "xdist"])
+@pytest.mark.parametrize(("asks", "noted"), [("noxlib_race", True), ("", False)])
+def test_whether_a_test_uses_its_types_harness_is_noted(
+    suite: Suite, asks: str, noted: bool, workers: tuple[str, ...]
+) -> None:
+    suite.run("race", f"def test_a({asks}): pass\n", *workers)
+    assert any("harness" in each for each in notes(suite)) == noted
+
+
 HANG = """
 import os, signal, time
 from pathlib import Path

@@ -99,7 +99,9 @@ def test_a_broken_template_is_built_again(
 def test_a_template_holds_the_wal_of_its_last_checkpoint_alone(
     started: Start, cache: Path, trail: Any
 ) -> None:
-    server = started(cache=cache, migrate=("psql", "-qc", "CREATE TABLE t AS SELECT generate_series(1, 99999)"))
+    server = started(
+        cache=cache, migrate=("psql", "-qc", "CREATE TABLE t AS SELECT generate_series(1, 99999)")
+    )
     for archive in archives(cache, trail).values():
         with tarfile.open(archive) as tar:
             assert 1 <= len([name for name in tar.getnames() if name.startswith("./pg_wal/0")]) <= 2

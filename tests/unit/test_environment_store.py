@@ -64,6 +64,13 @@ def test_the_second_builder_finds_it_built_unless_told_to_build_again(place: sto
     assert calls == ["built", "built"]
 
 
+def test_a_store_that_is_reached_by_a_link_is_the_same(place: store.Place, tmp_path: Path) -> None:
+    made = make(place, builder(place))
+    (tmp_path / "link").symlink_to(place.store, target_is_directory=True)
+    linked = store.Place(store=tmp_path / "link", kind="envs", name=place.name, key=place.key)
+    assert store.find(linked) == made
+
+
 @pytest.mark.parametrize("damage", ["moved", "no interpreter", "broken stamp"])
 def test_a_damaged_environment_does_not_exist(place: store.Place, tmp_path: Path, damage: str) -> None:
     made = make(place, builder(place))

@@ -238,6 +238,20 @@ def test_a_suite_whose_tests_are_all_skipped_ran_nothing(case: MakeCase) -> None
     assert finding(more, "tests").summary == "all 2 tests in tests/unit were skipped, nothing ran"
 
 
+@pytest.mark.parametrize(
+    ("kind", "harness"), [("race", "noxlib_race"), ("chaos", "noxlib_chaos"), ("unit", "")]
+)
+def test_a_type_whose_harness_no_test_uses_is_warned_of(case: MakeCase, kind: str, harness: str) -> None:
+    asked = case(kind=kind, outcomes=[outcome("a::b")])
+    found = finding(asked, "tests")
+    assert found.passed
+    assert found.details == (
+        (f"no test uses {harness}: {kind} tests without it find little",) if harness else ()
+    )
+    (asked.folder / "progress.jsonl").write_text('{"harness": true}\n')
+    assert finding(asked, "tests").details == ()
+
+
 def test_declared_paths_are_named(case: MakeCase) -> None:
     settings = SuiteSettings(paths=("spec", "more"))
     assert "no test in spec, more" in finding(case(settings=settings, evidence=ended(5)), "tests").summary
