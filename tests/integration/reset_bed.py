@@ -22,7 +22,7 @@ CATALOGS = frozenset({"catalogs", "outside"})
 
 
 def eventually(true: Callable[[], bool], seconds: float = SETTLED) -> bool:
-    """Tell whether it becomes true in time; conftest's looks less often."""
+    """Tell whether it becomes true in time; that of waiting.py looks less often."""
     deadline = time.monotonic() + seconds
     while not (found := true()) and time.monotonic() < deadline:
         time.sleep(0.001)
