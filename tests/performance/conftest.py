@@ -94,4 +94,4 @@ def table() -> Iterator[Table]:
             kernel=platform.release().split("-")[0],
             python=platform.python_version(),
         )
-        FIGURES.write_text(head + "\n".join(made.rows) + "\n", encoding="utf-8")
+        FIGURES.write_text(head + "\n".join(sorted(made.rows)) + "\n", encoding="utf-8")
