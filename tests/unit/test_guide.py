@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from noxlib import guide
+from noxlib import config, guide
 from noxlib.model import External, Platform, Postgres, Redis, Service, SuiteSettings
 
 SERVER = Postgres(
@@ -72,6 +73,13 @@ def test_each_server_has_a_table_and_what_is_not_asked_for_has_no_row() -> None:
 
 def test_a_service_without_servers_has_no_section() -> None:
     assert "## " not in page(replace(SERVICE, postgres=(), redis=None))
+
+
+def test_this_repositorys_page_is_current() -> None:
+    root = Path(__file__).parents[2]
+    written = (root / "docs/reference/servers.md").read_text(encoding="utf-8")
+    now = guide.text(config.load(root / "services.toml"))
+    assert written == now, "run `python -m noxlib guide > docs/reference/servers.md`, and commit it"
 
 
 def test_a_password_cannot_be_in_the_page() -> None:
