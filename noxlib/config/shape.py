@@ -32,7 +32,6 @@ Identifier = Annotated[str, AfterValidator(q.identifier)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
 Environment = dict[Variable, Text]
 Duration = Annotated[
     float,
