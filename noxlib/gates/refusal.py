@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 
 from noxlib.gates import printed
-from noxlib.gates.case import Case, deselected, outcomes, progress, refused
+from noxlib.gates.case import Case, deselected, outcomes, progress, refused, running
 from noxlib.gates.failures import failures, no_terminal
 from noxlib.model import Finding
 
@@ -67,6 +67,9 @@ def _empty(case: Case, code: int) -> Finding:
     if progress(case) is None and code == 0:
         advice = "see -p no:noxlib in addopts, and PYTEST_DISABLE_PLUGIN_AUTOLOAD"
         return finding(case, "pytest ran without noxlib's plugin: nobody knows what it ran", advice)
+    if lost := running(case):
+        summary = f"no test ran: the process was gone while it imported {', '.join(lost)}"
+        return finding(case, summary, "see what that file, or what it imports, does when it is imported")
     where = ", ".join(case.settings.paths or (f"tests/{case.plan.type}",))
     configured = f"in addopts of pytest's configuration, and in {case.place}.args"
     if count := deselected(case)[0]:

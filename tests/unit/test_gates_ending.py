@@ -232,6 +232,13 @@ def test_tests_that_did_not_run_beside_others_are_counted_and_named(suite: Suite
     assert not any("deselected" in detail for found in asked.findings for detail in found.details)
 
 
+def test_workers_that_are_gone_while_they_import_name_the_file(suite: Suite) -> None:
+    suite.noted({"ended": "."}, {"begun": "tests/unit/test_a.py"}, {"begun": "tests/unit/test_a.py"})
+    suite.finished()
+    found = suite.only(5)
+    assert found.summary == "no test ran: the process was gone while it imported tests/unit/test_a.py"
+
+
 def test_a_folder_without_a_test_is_the_only_reason(suite: Suite) -> None:
     suite.noted()
     suite.finished()
