@@ -143,7 +143,7 @@ def _variables() -> str:
 
 def _cache() -> str:
     folder = cache_folder()
-    with locked(folder / "machine.lock", shared=True):
+    with locked(folder / "doctor.lock"):  # the machine's own may be held for long
         return str(folder)
 
 

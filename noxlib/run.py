@@ -16,7 +16,8 @@ from pathlib import Path
 from noxlib import box as boxes
 from noxlib import coverage_config, environment, gates, inputs, launch, plan, session_environment, suites
 from noxlib.dsn import ExternalServer
-from noxlib.files import cache_folder, locked, write_whole
+from noxlib.files import cache_folder, write_whole
+from noxlib.machine_lock import machine_lock
 from noxlib.migration_key import migration_key
 from noxlib.model import (
     Binaries,
@@ -44,7 +45,6 @@ __all__ = ["RunOrder", "fingerprint", "live", "prepare", "read_evidence", "run_s
 TEARDOWN_SECONDS = 20.0
 ORPHAN_SECONDS = 0.5
 PARENT = os.getppid()
-LOCK_VARIABLE = "NOXLIB_MACHINE_LOCK"  # "held": an outer session holds it for us
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ def run_session(order: RunOrder) -> Record:
     state = State.find(order.root)
     boxes.reap()
     work = prepare(order, state)
-    with _machine_lock(order):
+    with machine_lock(alone=order.plan.exclusive, say=order.say):
         run = state.new_run(order.plan.name)
         work = replace(work, run_folder=str(run.folder))
         _write_inputs(order, run)
@@ -229,21 +229,6 @@ def _tools(order: RunOrder, built: BuiltEnvironment) -> dict[str, str]:
 def store(root: Path) -> Path:
     """Return the folder of environments: in .nox, which every nox project ignores already."""
     return root / ".nox" / "noxlib"
-
-
-@contextlib.contextmanager
-def _machine_lock(order: RunOrder) -> Iterator[None]:
-    """Share the machine with ordinary sessions; a session that measures has it alone."""
-    if os.environ.get(LOCK_VARIABLE) == "held":
-        yield
-        return
-
-    def waiting() -> None:
-        other = "other sessions" if order.plan.exclusive else "a session that measures"
-        order.say(f"waiting for {other} on this machine to end")
-
-    with locked(cache_folder() / "machine.lock", shared=not order.plan.exclusive, waiting=waiting):
-        yield
 
 
 def _write_inputs(order: RunOrder, run: Run) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from noxlib import launch
-from noxlib.run import LOCK_VARIABLE
+from noxlib.machine_lock import VARIABLE as LOCK_VARIABLE
 
 NOXFILE = """\
 from noxlib import generate_sessions

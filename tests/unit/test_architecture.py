@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[2] / "noxlib"
 LAYERS: dict[str, int] = {
     **dict.fromkeys(("", "errors", "model", "protocol", "redaction", "resp", "templates", "dsn"), 0),
     **dict.fromkeys(("files", "launch", "plan", "inputs", "records", "config", "coverage_config"), 1),
-    **dict.fromkeys(("coverage_data", "coverage_lines", "state", "variables"), 1),
+    **dict.fromkeys(("coverage_data", "coverage_lines", "machine_lock", "state", "variables"), 1),
     **dict.fromkeys(("box", "session_environment", "migration_key", "first_services", "verdict", "guide"), 2),
     **dict.fromkeys(("environment", "resources", "suites", "gates", "report"), 3),
     **dict.fromkeys(
