@@ -339,7 +339,7 @@ def _judge(order: RunOrder, run: Run, work: Work, time_spent: tuple[dt.datetime,
         python=built.version,
         counts=gates.counts(case),
         coverage=gates.measured_percent(case),
-        partial=bool(order.posargs),
+        partial=gates.narrowed(case),
     )
 
 

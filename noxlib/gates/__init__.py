@@ -7,6 +7,7 @@ from collections import Counter
 from noxlib.gates import coverage, processes, skips, suite, tests, thresholds
 from noxlib.gates.case import Case, deselected, outcomes
 from noxlib.gates.ending import obstacle
+from noxlib.gates.narrowing import narrowed
 from noxlib.model import Verdict
 
 GATES = (suite, processes, tests, skips, coverage, thresholds)
@@ -38,4 +39,4 @@ def measured_percent(case: Case) -> float | None:
     return None if obstacle(case) else coverage.measured_percent(case)
 
 
-__all__ = ["Case", "counts", "judge", "measured_percent"]
+__all__ = ["Case", "counts", "judge", "measured_percent", "narrowed"]

@@ -11,6 +11,7 @@ from noxlib.coverage_lines import closing_lines, shown
 from noxlib.errors import GateError
 from noxlib.gates.case import Case
 from noxlib.gates.failures import failures
+from noxlib.gates.narrowing import narrowed
 from noxlib.model import Finding
 from noxlib.plan import TYPES
 
@@ -38,7 +39,7 @@ def judge(case: Case) -> Finding:
     """Return the share, and on failure the lines that would close the gap."""
     found = _of(case)
     gate = case.settings.fail_under
-    if case.posargs:
+    if narrowed(case):
         share = "no data" if found.percent is None else f"{shown(found.percent)} %"
         warning = "its gate wasn't judged: arguments behind `--` may have narrowed the run"
         return _finding(True, f"{share}; not judged", (warning,) if gate else ())
@@ -75,7 +76,7 @@ def _remedy(case: Case) -> tuple[str, ...]:
 def _of(case: Case) -> _Judged:
     files = data_files(case.folder / "coverage")
     version = tuple((each, each.stat().st_mtime_ns, each.stat().st_size) for each in files)
-    gate = 0.0 if case.posargs else case.settings.fail_under or 0.0
+    gate = 0.0 if narrowed(case) else case.settings.fail_under or 0.0
     return _read(version, case.service_folder, ", ".join(case.service.source), gate)
 
 

@@ -8,6 +8,7 @@ import posixpath
 from fnmatch import fnmatchcase
 
 from noxlib.gates.case import Case, outcomes
+from noxlib.gates.narrowing import narrowed
 from noxlib.model import Approval, Finding, Outcome
 
 KINDS = {"skipped": ("skip", "capability"), "xfailed": ("xfail",), "xpassed": ("xfail",)}
@@ -42,8 +43,8 @@ def judge(case: Case) -> Finding:
 
 def _idle(case: Case) -> tuple[str, ...]:
     """Return the approvals of this type's tests that no test goes by: renamed, or gone."""
-    if case.posargs:
-        return ()  # they may have left it out
+    if narrowed(case):
+        return ()  # it may have been left out
     folders = tuple(
         posixpath.normpath(posixpath.join(case.settings.cwd, each))
         for each in case.settings.paths or (f"tests/{case.plan.type}",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from noxlib.gates.case import Case, deselected, outcomes, progress, read_json
+from noxlib.gates.narrowing import narrowed
 from noxlib.model import Finding
 
 HARNESSES = {"race": "noxlib_race", "chaos": "noxlib_chaos"}
@@ -39,7 +40,7 @@ def judge(case: Case) -> Finding:
 def _left_out(case: Case) -> tuple[str, ...]:
     """Say which tests the project's own configuration keeps from running: nobody answers for them."""
     count, first = deselected(case)
-    if not count or case.posargs:
+    if not count or narrowed(case):
         return ()
     names = ", ".join(first) + (", ..." if count > len(first) else "")
     tests = "1 test was" if count == 1 else f"{count} tests were"

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from noxlib.gates.case import Case, read_json
+from noxlib.gates.narrowing import narrowed
 from noxlib.model import Finding
 
 MILLISECONDS = 1000.0
@@ -99,7 +100,7 @@ def _performance(case: Case) -> Judged:
     faults = []
     for pattern, ceilings in case.settings.thresholds.items():
         matching = [each for each in benchmarks if _matches(each["name"], pattern)]
-        if not matching and not case.posargs:
+        if not matching and not narrowed(case):
             names = ", ".join(each["name"] for each in benchmarks)
             faults.append(f'{case.place}.thresholds: "{pattern}" matches no benchmark; there are: {names}')
         faults += [fault for each in matching for fault in _above(each, ceilings)]

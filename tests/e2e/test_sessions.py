@@ -107,6 +107,8 @@ def test_a_gate_that_is_missed_names_the_lines_that_would_close_it(platform: Pla
     services.write_text(services.read_text() + "[services.a.types.unit]\nfail_under = 99\n")
     platform.nox("-s", "unit-a").assert_failed().assert_says("coverage", "src/mod.py:3")
     platform.nox("-s", "unit-a", "--", "-k", "zero").assert_ok()
+    # Neither leaves a test out.
+    platform.nox("-s", "unit-a", "--", "-v", "-k", "test_").assert_failed().assert_says("the gate is 99 %")
 
 
 def test_a_unit_test_may_open_no_socket(platform: Platform) -> None:

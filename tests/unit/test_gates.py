@@ -376,5 +376,5 @@ def test_an_approval_that_another_type_may_need_is_no_warning(case: MakeCase, ot
 
 def test_a_run_that_was_narrowed_says_nothing_about_approvals(case: MakeCase) -> None:
     gone = approval("tests/unit/test_old.py::*", types=("unit",))
-    narrowed = case(outcomes=[outcome("a")], approvals=(gone,), posargs=("-x",))
+    narrowed = case(outcomes=[outcome("a")], approvals=(gone,), posargs=("tests/unit/test_a.py",))
     assert finding(narrowed, "skips").details == ()
