@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 from noxlib import launch
@@ -76,9 +77,8 @@ def _examined(candidate: Candidate, settings: Postgres) -> Binaries:
     if not admits(settings.version, version):
         raise UnfitError(f'{version} isn\'t "{settings.version}"')
     extensions = _extensions(candidate.folder)
-    lacking = [name for name in settings.extensions if name not in extensions]
-    if lacking:
-        raise UnfitError(f"{version} lacks {', '.join(lacking)}")
+    if lacks := lacking(settings.extensions, extensions):
+        raise UnfitError(f"{version} {lacks}")
     return Binaries(
         bin_dir=str(candidate.folder.absolute()),
         version=version,
@@ -107,6 +107,15 @@ def _extensions(folder: Path) -> tuple[str, ...]:
     shares += [folder.parent / "share", *folder.parent.glob("share/postgresql*")]
     names = {path.stem for share in shares for path in share.glob("extension/*.control")}
     return tuple(sorted(names))
+
+
+def lacking(wanted: Iterable[str], extensions: Sequence[str]) -> str:
+    """Say which extensions aren't there, each with one of a like name that is; "" when none is missing."""
+    lost = []
+    for name in (each for each in wanted if each not in extensions):
+        near = get_close_matches(name, extensions, 1)
+        lost.append(f"{name} (did you mean {near[0]}?)" if near else name)
+    return f"lacks {', '.join(lost)}" if lost else ""
 
 
 def _output(words: list[str]) -> str:

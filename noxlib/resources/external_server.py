@@ -13,6 +13,7 @@ from noxlib.dsn import Dsn, ExternalServer
 from noxlib.errors import ResourceError
 from noxlib.model import Binaries, External, Postgres
 from noxlib.resources import postgres_sql
+from noxlib.resources.binaries import lacking
 from noxlib.resources.candidates import admits
 
 CONNECT_SECONDS = 10.0
@@ -104,8 +105,8 @@ def _faults(
 ) -> Iterator[str]:
     if not admits(settings.version, version):
         yield f'its version {version} isn\'t "{settings.version}"'
-    if lacking := [name for name in settings.extensions if name not in extensions]:
-        yield f"it lacks {', '.join(lacking)}"
+    if lacks := lacking(settings.extensions, extensions):
+        yield f"it {lacks}"
     if not creates:
         yield f"{server.user} may not make databases (ALTER ROLE ... CREATEDB)"
     if not server.superuser and not _URL_SAFE.fullmatch(server.password):

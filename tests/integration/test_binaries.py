@@ -142,6 +142,18 @@ def test_a_missing_extension_is_named_with_the_package_that_brings_it(
     assert "apt-get install postgresql-16 postgresql-16-pgvector" in caught.value.remedy
 
 
+@pytest.mark.parametrize(
+    ("wanted", "near"), [("pgvector", "vector"), ("uuid_ossp", "uuid-ossp"), ("pg_trgmm", "pg_trgm")]
+)
+def test_an_extension_of_another_name_is_offered(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: str, near: str
+) -> None:
+    monkeypatch.setattr(module, "SYSTEM", (str(install("16", "16.2", "vector", "uuid-ossp", "pg_trgm")),))
+    with pytest.raises(BinariesNotFoundError) as caught:
+        find(tmp_path, extensions=(wanted,))
+    assert f"16.2 lacks {wanted} (did you mean {near}?)" in str(caught.value)
+
+
 def test_a_release_candidate_counts(install: Install, tmp_path: Path) -> None:
     folder = install("x", "19rc1")
     assert find(tmp_path, bin_dir=str(folder), version=">=18").version == "19rc1"
