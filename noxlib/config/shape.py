@@ -222,7 +222,7 @@ class Suite(TypedDict, total=False):
         list[Literal["postgres", "redis", "process"]], _says("Resources, instead of the type's own choice")
     ]
     workers: Annotated[Workers, _says('xdist workers: "auto" or a number')]
-    env: Env
+    env: Annotated[Environment, _says("Environment variables of the tests and of the service's own process")]
     fail_under: Annotated[Percent, _says("Percent of coverage that this type must reach alone")]
     cache: Annotated[bool, _says("Reuse a pass while nothing changed")]
 

@@ -169,7 +169,7 @@ class Stack:
         private = self._box.private_network
         self.starting = f"{service.name}'s process"
         port = settings.port or (self._port(FIRST_PROCESS_PORT) if private else boxes.free_port())
-        environment = self.environment(service)
+        environment = {**self.environment(service), **self._of_the_type(service)}
         resource = ProcessResource(
             ProcessOrder(
                 owner=service.name,
@@ -192,6 +192,12 @@ class Stack:
         port = next(port for port in count(first) if port not in self._ports)
         self._ports.add(port)
         return port
+
+    def _of_the_type(self, service: Service) -> Mapping[str, str]:
+        """Return the variables that the session's type gives its own service, tests and process alike."""
+        if service.name != self._work.plan.service:
+            return {}
+        return plan.suite_settings(service, self._work.plan.type).env
 
     def _measured(self, service: Service) -> Mapping[str, str]:
         """Return what puts the service's process under coverage: only the session's own service."""

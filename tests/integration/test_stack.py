@@ -216,6 +216,15 @@ def test_a_service_sees_its_own_variables_and_those_of_what_it_depends_on(
     assert suite["TOP_URL"] == f"http://127.0.0.1:{ports['top']}"
 
 
+def test_a_type_s_variables_reach_the_service_s_own_process_and_no_other(bench: Bench) -> None:
+    top = service("top", "bottom", env={"MODE": "test", "SIZE": "1"})
+    types = {**top.types, "e2e": replace(top.types["e2e"], env={"SIZE": "2"})}
+    with bench.stack(replace(top, types=types), service("bottom"), kind="e2e") as stack:
+        stack.start()
+    assert (bench.given("top")["MODE"], bench.given("top")["SIZE"]) == ("test", "2")
+    assert "SIZE" not in bench.given("bottom")
+
+
 @pytest.mark.parametrize(("kind", "covered"), [("e2e", ["top"]), ("chaos", [])])
 def test_only_the_sessions_own_service_is_measured_and_only_where_the_type_is(
     bench: Bench, kind: str, covered: list[str]
