@@ -46,4 +46,8 @@ def _where(lease: Lease) -> str:
         return 'psql "' + " ".join(f"{word}={values[key]}" for word, key in words.items()) + '"'
     if lease.kind == "process":
         return f"http://{lease.address.host}:{lease.address.port}"
+    if lease.kind == "redis":
+        # A URL without a user is one that redis-cli itself can't log in by.
+        word = values["password"] and f"REDISCLI_AUTH={shlex.quote(values['password'])} "
+        return f"{word}redis-cli -h {lease.address.host} -p {lease.address.port}"
     return f"{lease.address.host}:{lease.address.port}"

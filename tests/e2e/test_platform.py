@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from noxlib import launch
+from noxlib import launch, resp
 from noxlib.testing import Project
 
 REPOSITORY = Project(Path(__file__).parents[2])
@@ -142,6 +142,9 @@ def test_up_gateway_stands_for_a_person_until_it_is_interrupted(runs: Runs, tmp_
         assert list(urls) == PROCESSES
         assert [ask(f"{url}/health")["status"] for url in urls.values()] == ["ok"] * 3
         assert ask(f"{urls['gateway']}/skills?like=welding") == {"hits": [], "degraded": False}
+        word, host, port = re.findall(r"REDISCLI_AUTH=(\S+) redis-cli -h (\S+) -p (\d+)", log.read_text())[0]
+        with resp.Connection(resp.Endpoint(host=host, port=int(port), password=word), timeout=5) as redis:
+            assert redis.call("PING") == "PONG"
     finally:
         child.send(signal.SIGINT)
         code = child.wait(30)
