@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from gateway.errors import UpstreamRefusedError, UpstreamUnavailableError
+from gateway.errors import UpstreamUnavailableError
 from gateway.fulfilment.next_step import NextStep
 from gateway.fulfilment.roster import Roster
 from gateway.hires import Agent, Done, Hire, Matched, Rejected, State, Step
@@ -90,14 +90,6 @@ def test_a_hire_that_another_worker_holds_is_left_to_it(platform: Platform) -> N
     with platform.outbox.claim(hire_id):
         platform.worker.step()
     assert platform.state(hire_id) is State.ACCEPTED
-
-
-def test_a_refusal_is_an_end_with_a_reason(platform: Platform) -> None:
-    platform.booking = UpstreamRefusedError("cs1", 409, "insufficient-funds", "too poor")
-    hire_id = platform.outbox.accept(order())
-    platform.run()
-    found = platform.outbox.hires[hire_id]
-    assert (found.state, found.reason) == (State.REJECTED, "cs1: too poor")
 
 
 def test_what_fails_in_passing_is_tried_again_later_and_later(platform: Platform) -> None:
