@@ -28,6 +28,14 @@ class Message:
     hire_id: UUID
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queued:
+    """How many messages aren't done, and for how many seconds the oldest of them has been there."""
+
+    messages: int
+    oldest: float
+
+
 class HireStream:
     """XADD, XREADGROUP, XAUTOCLAIM, XACK. Raises redis.exceptions.RedisError where Redis is away."""
 
@@ -53,6 +61,18 @@ class HireStream:
             for hire_id in hire_ids:
                 pipeline.xadd(STREAM, {FIELD: str(hire_id)})
             pipeline.execute()
+
+    def queued(self) -> Queued:
+        """Tell how much is in the queue, and since when; by Redis' clock alone."""
+        with self._redis.pipeline() as pipeline:
+            pipeline.xlen(STREAM)
+            pipeline.xrange(STREAM, count=1)
+            pipeline.time()
+            messages, first, (seconds, microseconds) = pipeline.execute()
+        if not first:
+            return Queued(messages=0, oldest=0.0)
+        added = int(first[0][0].partition("-")[0]) / 1000
+        return Queued(messages=messages, oldest=max(seconds + microseconds / 1e6 - added, 0.0))
 
     def take(self, consumer: str, block: float) -> Message | None:
         """Return a message to work on, one that a silent worker has left first; wait `block` seconds."""

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 from uuid import UUID
 
-from gateway.errors import UpstreamRefusedError, UpstreamUnavailableError
+from gateway.errors import DatabaseUnavailableError, GatewayError
 from gateway.hires import Hire, Step
 from gateway.stream import Message
 
@@ -88,10 +88,14 @@ class Worker:
                         return
                     attempts = claim.attempts
                     claim.take(self._next_step(claim.hire))
-        except (UpstreamUnavailableError, UpstreamRefusedError) as error:
-            pause = max(backoff(attempts), error.retry_after or 0.0)
+        except DatabaseUnavailableError:
+            raise  # nothing can be remembered: the message stays, to be taken over after its lease
+        except GatewayError as error:
             logger.warning("postponed", extra={"fields": {"hire": str(hire_id), "cause": str(error)}})
-            self._hires.postpone(hire_id, str(error), pause)
+            self._hires.postpone(hire_id, str(error), max(backoff(attempts), error.retry_after or 0.0))
+        except Exception as error:  # nobody foresaw it: one hire must not hold up the others
+            logger.warning("postponed", exc_info=error, extra={"fields": {"hire": str(hire_id)}})
+            self._hires.postpone(hire_id, type(error).__name__, backoff(attempts))
 
 
 def backoff(attempts: int) -> float:

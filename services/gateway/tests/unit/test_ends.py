@@ -35,7 +35,8 @@ class Platform:
         self.cs1: Handler = books.transport.handle_request
         staff = Staff(self._service("plant"), "works")
         staff.add_skill("welding", "welder")
-        self.outbox, self.queue = MemoryOutbox(), MemoryQueue()
+        self.outbox = MemoryOutbox()
+        self.queue = MemoryQueue(lambda: self.outbox.now)
         self.relay = Relay(self.outbox, self.queue, LEASE)
         step = NextStep(staff, Kept(staff.roster, 0.0), Ledger(self._service("cs1")))
         self.worker = Worker("worker", self.outbox, self.queue, step, 0.0)
