@@ -6,6 +6,7 @@ when a message, or the whole of Redis, is lost.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from redis.exceptions import ResponseError
 STREAM = "hires"
 GROUP = "workers"
 FIELD = "hire"
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +78,10 @@ class HireStream:
         return Queued(messages=messages, oldest=max(seconds + microseconds / 1e6 - added, 0.0))
 
     def take(self, consumer: str, block: float) -> Message | None:
-        """Return a message to work on, one that a silent worker has left first; wait `block` seconds."""
+        """Return a message to work on, one that a silent worker has left first; wait `block` seconds.
+
+        What is no hire's id is dropped: the stream holds no truth, so nothing is lost with it.
+        """
         idle = int(self._lease * 1000)
         try:
             reclaimed: Any = self._redis.xautoclaim(STREAM, GROUP, consumer, min_idle_time=idle, count=1)
@@ -92,11 +98,19 @@ class HireStream:
         if not entries:
             return None
         message_id, fields = entries[0]
-        return Message(id=message_id, hire_id=UUID(fields[FIELD]))
+        try:
+            return Message(id=message_id, hire_id=UUID(fields[FIELD]))
+        except (KeyError, ValueError):
+            logger.warning("dropped", extra={"fields": {"message_id": message_id}})
+            self._delete(message_id)
+            return None
 
     def done(self, message: Message) -> None:
         """Take a message out of the queue."""
+        self._delete(message.id)
+
+    def _delete(self, message_id: str) -> None:
         with self._redis.pipeline() as pipeline:
-            pipeline.xack(STREAM, GROUP, message.id)
-            pipeline.xdel(STREAM, message.id)
+            pipeline.xack(STREAM, GROUP, message_id)
+            pipeline.xdel(STREAM, message_id)
             pipeline.execute()
