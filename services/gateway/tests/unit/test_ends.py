@@ -28,10 +28,10 @@ class Platform:
     """A gateway in memory; what cs1 and plant answer can be exchanged while it runs."""
 
     def __init__(self) -> None:
-        works, books = StandInStaff(), StandInLedger()
-        works.employ("Anna", "welder")
+        self.works, books = StandInStaff(), StandInLedger()
+        self.works.employ("Anna", "welder")
         self.payer, self.payee = books.open(1000), books.open()
-        self.plant: Handler = works.transport.handle_request
+        self.plant: Handler = self.works.transport.handle_request
         self.cs1: Handler = books.transport.handle_request
         staff = Staff(self._service("plant"), "works")
         staff.add_skill("welding", "welder")
@@ -102,6 +102,20 @@ def test_no_other_refusal_by_cs1_is_an_end(platform: Platform, status: int) -> N
     hire = platform.hire()
     assert hire.state is State.MATCHED
     platform.cs1 = whole
+    assert platform.worked_on(hire.id).state is State.DONE
+
+
+def test_nobody_among_a_part_of_the_staff_is_no_end(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.upstream.staff.PAGE", 1)
+    monkeypatch.setattr("gateway.upstream.staff.MOST_PAGES", 2)
+    for number in range(2):
+        platform.works.employ(f"A baker {number}", "baker")  # before Anna, by name
+    hire = platform.hire()
+    assert hire.state is State.ACCEPTED
+    assert platform.outbox.rows[hire.id].error == "plant has more staff than could be looked through"
+    platform.works.agents.pop()
     assert platform.worked_on(hire.id).state is State.DONE
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
-from gateway.errors import UpstreamRefusedError
+from gateway.errors import UpstreamRefusedError, UpstreamUnavailableError
 from gateway.fulfilment.roster import Roster, choose
 from gateway.hires import Done, Hire, Matched, Rejected, State, Step
 from gateway.upstream.answers import Hit
@@ -63,6 +63,12 @@ class NextStep:
     def _match(self, hire: Hire) -> Step:
         hits = self._directory.search(hire.order.skill, MOST_HITS)
         agent = choose(hire.id, hits, self._rosters.value())
-        if agent is None:  # an end: not to be told from an old roster
-            agent = choose(hire.id, hits, self._rosters.renewed())
-        return Rejected(reason="Nobody who can do that is free.") if agent is None else Matched(agent=agent)
+        if agent is not None:
+            return Matched(agent=agent)
+        roster = self._rosters.renewed()  # an end is not to be told from an old roster, nor from a part
+        agent = choose(hire.id, hits, roster)
+        if agent is not None:
+            return Matched(agent=agent)
+        if not roster.whole:
+            raise UpstreamUnavailableError("plant", "has more staff than could be looked through")
+        return Rejected(reason="Nobody who can do that is free.")
