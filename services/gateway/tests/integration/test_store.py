@@ -23,6 +23,12 @@ AGENT = Agent(id=UUID(int=5), name="Anna")
 NOTHING_LATER = 60.0  # seconds of a lease that doesn't run out here
 
 
+ENDINGS: dict[str, tuple[Step, ...]] = {
+    "done": (Matched(agent=AGENT), Done(transfer_id=UUID(int=6))),
+    "rejected": (Matched(agent=AGENT), Rejected(reason="no")),
+}
+
+
 @pytest.fixture
 def store(parts: Parts) -> HireStore:
     return parts.store
@@ -49,6 +55,14 @@ def take(store: HireStore, hire_id: UUID, *steps: Step) -> State:
             assert claim is not None
             claim.take(step)
     return store.hire(hire_id).state
+
+
+def columns_of(state: str) -> dict[str, object]:
+    """Return what a hire in a state has, and hasn't."""
+    return {
+        "transfer_id": UUID(int=7) if state == "done" else None,
+        "reason": "another" if state == "rejected" else None,
+    }
 
 
 def count(engine: Engine) -> tuple[int, int]:
@@ -205,6 +219,23 @@ def test_the_database_refuses_steps_that_do_not_follow(
     state = {Done: "done", Matched: "matched", Rejected: "rejected"}[type(last)]
     with pytest.raises(IntegrityError, match=f"can't become {state}"), engine.begin() as connection:
         connection.execute(update(hires).values(state=state))
+
+
+@pytest.mark.parametrize("state", ["accepted", "matched", "done", "rejected"])
+@pytest.mark.parametrize("end", ["done", "rejected"])
+def test_the_database_itself_lets_nothing_follow_an_end(
+    engine: Engine, store: HireStore, end: str, state: str
+) -> None:
+    """Each row fits its new state, and so do both tables: only the guard of steps can refuse it."""
+    hire_id = accepted(store)
+    take(store, hire_id, *ENDINGS[end])
+    with (
+        pytest.raises(IntegrityError, match=f"is {end}: it can't become {state}"),
+        engine.begin() as connection,
+    ):
+        connection.execute(update(hires).values(state=state, **columns_of(state)))
+        if state in {"accepted", "matched"}:
+            connection.execute(insert(outbox).values(hire_id=hire_id))
 
 
 @pytest.mark.parametrize("column", ["fee", "payee", "idempotency_key"])
