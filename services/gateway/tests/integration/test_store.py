@@ -8,7 +8,7 @@ from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Engine, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.database import transaction
@@ -57,12 +57,13 @@ def take(store: HireStore, hire_id: UUID, *steps: Step) -> State:
     return store.hire(hire_id).state
 
 
-def columns_of(state: str) -> dict[str, object]:
-    """Return what a hire in a state has, and hasn't."""
-    return {
-        "transfer_id": UUID(int=7) if state == "done" else None,
-        "reason": "another" if state == "rejected" else None,
-    }
+def put_into(connection: Connection, hire_id: UUID, state: State) -> None:
+    """Put the only hire into a state, with all that a hire in it has, and hasn't."""
+    transfer = UUID(int=7) if state is State.DONE else None
+    reason = "another" if state is State.REJECTED else None
+    connection.execute(update(hires).values(state=state.value, transfer_id=transfer, reason=reason))
+    if not state.final:
+        connection.execute(insert(outbox).values(hire_id=hire_id))
 
 
 def count(engine: Engine) -> tuple[int, int]:
@@ -233,9 +234,7 @@ def test_the_database_itself_lets_nothing_follow_an_end(
         pytest.raises(IntegrityError, match=f"is {end}: it can't become {state}"),
         engine.begin() as connection,
     ):
-        connection.execute(update(hires).values(state=state, **columns_of(state)))
-        if state in {"accepted", "matched"}:
-            connection.execute(insert(outbox).values(hire_id=hire_id))
+        put_into(connection, hire_id, State(state))
 
 
 @pytest.mark.parametrize("column", ["fee", "payee", "idempotency_key"])
