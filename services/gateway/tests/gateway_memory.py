@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from uuid import UUID, uuid4
 
+from gateway.errors import DatabaseUnavailableError
 from gateway.hires import Done, Hire, HireOrder, Matched, Rejected, State, Step
-from gateway.stream import Message
+from gateway.stream import Message, Queued
 
 LONG_AGO = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
@@ -61,12 +62,12 @@ class MemoryOutbox:
         self.rows[accepted.id] = Row(due=self.now)
         return accepted.id
 
-    def publish(self, send: Callable[[Sequence[UUID]], None], lease: float) -> int:
+    def publish(self, send: Callable[[Sequence[UUID]], None], lease: float, most: int = 100) -> int:
         due = [
             hire_id
             for hire_id, row in self.rows.items()
             if row.due <= self.now and (row.published is None or row.published < self.now - lease)
-        ]
+        ][:most]
         if due:
             send(due)
             self._commit()
@@ -102,7 +103,7 @@ class MemoryOutbox:
     def _commit(self) -> None:
         if self.fail_commit:
             self.fail_commit = False
-            raise ConnectionError("the server went away at the commit")
+            raise DatabaseUnavailableError("the server went away at the commit")
 
     def _write(self, hire_id: UUID, step: Step) -> None:
         before = self.hires[hire_id]
@@ -122,8 +123,10 @@ class MemoryOutbox:
 class MemoryQueue:
     """What stream does; `lose` is a Redis that comes back empty."""
 
+    clock: Callable[[], float] = lambda: 0.0
     there: bool = False
     number: int = 0
+    added: dict[str, float] = field(default_factory=dict)
     ready: deque[Message] = field(default_factory=deque)
     pending: list[Message] = field(default_factory=list)
 
@@ -135,6 +138,11 @@ class MemoryQueue:
         for hire_id in hire_ids:
             self.number += 1
             self.ready.append(Message(id=str(self.number), hire_id=hire_id))
+            self.added[str(self.number)] = self.clock()
+
+    def queued(self) -> Queued:
+        ages = [self.clock() - self.added[message.id] for message in (*self.ready, *self.pending)]
+        return Queued(messages=len(ages), oldest=max(ages, default=0.0))
 
     def take(self, _consumer: str, _block: float) -> Message | None:
         if not self.ready:

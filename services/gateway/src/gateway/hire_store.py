@@ -127,8 +127,8 @@ class HireStore:
     def publish(self, send: Callable[[Sequence[UUID]], None], lease: float, most: int = 100) -> int:
         """Hand what is due to `send` and remember that, or nothing of it; return how many there were.
 
-        Due is also what was published `lease` seconds ago and is still not finished: a message may
-        be lost with its queue.
+        Due is also what was published `lease` seconds ago and is still not finished: its message was
+        lost, says the caller by this number.
         """
         now = func.now()
         lost = outbox.c.published_at < now - timedelta(seconds=lease)

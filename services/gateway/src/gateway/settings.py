@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from sqlalchemy.exc import ArgumentError
 from gateway.limits.plans import Plan
 
 DRIVER = "postgresql+psycopg"
+TENANT = re.compile(r"[a-z0-9-]{1,63}")  # what plant takes as X-Tenant
 
 
 class SettingsError(Exception):
@@ -45,7 +47,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         redis_url=_url(environ, "REDIS_URL", ("redis", "rediss", "unix")),
         cs1_url=_url(environ, "CS1_URL", ("http", "https")),
         plant_url=_url(environ, "PLANT_URL", ("http", "https")),
-        tenant=environ.get("GATEWAY_TENANT", "default"),
+        tenant=_tenant(environ),
         pool_size=_count(environ, "GATEWAY_POOL_SIZE", 10),
         workers=_count(environ, "GATEWAY_WORKERS", 2),
         upstream_timeout=_seconds(environ, "GATEWAY_UPSTREAM_TIMEOUT", 1.0),
@@ -75,6 +77,13 @@ def _url(environ: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str
     if urlsplit(text).scheme not in schemes:
         raise SettingsError(f"{name}: must begin with {schemes[0]}://")
     return text
+
+
+def _tenant(environ: Mapping[str, str]) -> str:
+    tenant = environ.get("GATEWAY_TENANT", "default")
+    if not TENANT.fullmatch(tenant):
+        raise SettingsError("GATEWAY_TENANT: must be 1 to 63 of a-z, 0-9 and -, as plant names its tenants")
+    return tenant
 
 
 def _count(environ: Mapping[str, str], name: str, default: int, most: int = 1_000_000) -> int:

@@ -6,6 +6,7 @@ when a message, or the whole of Redis, is lost.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ STREAM = "hires"
 GROUP = "workers"
 FIELD = "hire"
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
@@ -26,6 +29,14 @@ class Message:
 
     id: str
     hire_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queued:
+    """How many messages aren't done, and for how many seconds the oldest of them has been there."""
+
+    messages: int
+    oldest: float
 
 
 class HireStream:
@@ -54,8 +65,23 @@ class HireStream:
                 pipeline.xadd(STREAM, {FIELD: str(hire_id)})
             pipeline.execute()
 
+    def queued(self) -> Queued:
+        """Tell how much is in the queue, and since when; by Redis' clock alone."""
+        with self._redis.pipeline() as pipeline:
+            pipeline.xlen(STREAM)
+            pipeline.xrange(STREAM, count=1)
+            pipeline.time()
+            messages, first, (seconds, microseconds) = pipeline.execute()
+        if not first:
+            return Queued(messages=0, oldest=0.0)
+        added = int(first[0][0].partition("-")[0]) / 1000
+        return Queued(messages=messages, oldest=max(seconds + microseconds / 1e6 - added, 0.0))
+
     def take(self, consumer: str, block: float) -> Message | None:
-        """Return a message to work on, one that a silent worker has left first; wait `block` seconds."""
+        """Return a message to work on, one that a silent worker has left first; wait `block` seconds.
+
+        What is no hire's id is dropped: the stream holds no truth, so nothing is lost with it.
+        """
         idle = int(self._lease * 1000)
         try:
             reclaimed: Any = self._redis.xautoclaim(STREAM, GROUP, consumer, min_idle_time=idle, count=1)
@@ -72,11 +98,19 @@ class HireStream:
         if not entries:
             return None
         message_id, fields = entries[0]
-        return Message(id=message_id, hire_id=UUID(fields[FIELD]))
+        try:
+            return Message(id=message_id, hire_id=UUID(fields[FIELD]))
+        except (KeyError, ValueError):
+            logger.warning("dropped", extra={"fields": {"message_id": message_id}})
+            self._delete(message_id)
+            return None
 
     def done(self, message: Message) -> None:
         """Take a message out of the queue."""
+        self._delete(message.id)
+
+    def _delete(self, message_id: str) -> None:
         with self._redis.pipeline() as pipeline:
-            pipeline.xack(STREAM, GROUP, message.id)
-            pipeline.xdel(STREAM, message.id)
+            pipeline.xack(STREAM, GROUP, message_id)
+            pipeline.xdel(STREAM, message_id)
             pipeline.execute()

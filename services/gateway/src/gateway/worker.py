@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 from uuid import UUID
 
-from gateway.errors import UpstreamRefusedError, UpstreamUnavailableError
-from gateway.hires import Hire, Rejected, Step
+from gateway.errors import DatabaseUnavailableError, GatewayError
+from gateway.hires import Hire, Step
 from gateway.stream import Message
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 30.0  # seconds until a hire is tried again
@@ -57,7 +57,8 @@ class Worker:
     """Bring hires to their end, each step under the hire's lock and committed by itself.
 
     What fails in passing is tried again later, for ever: the fee may have been booked, and then
-    nothing but the same request with the same key can tell.
+    nothing but the same request with the same key can tell. A refusal fails in passing too: which
+    ones are an end is for `next_step` to say, by its step.
     """
 
     def __init__(
@@ -86,17 +87,15 @@ class Worker:
                     if claim is None:
                         return
                     attempts = claim.attempts
-                    claim.take(self._step(claim.hire))
-        except UpstreamUnavailableError as error:
-            pause = max(backoff(attempts), error.retry_after or 0.0)
+                    claim.take(self._next_step(claim.hire))
+        except DatabaseUnavailableError:
+            raise  # nothing can be remembered: the message stays, to be taken over after its lease
+        except GatewayError as error:
             logger.warning("postponed", extra={"fields": {"hire": str(hire_id), "cause": str(error)}})
-            self._hires.postpone(hire_id, str(error), pause)
-
-    def _step(self, hire: Hire) -> Step:
-        try:
-            return self._next_step(hire)
-        except UpstreamRefusedError as error:
-            return Rejected(reason=str(error))
+            self._hires.postpone(hire_id, str(error), max(backoff(attempts), error.retry_after or 0.0))
+        except Exception as error:  # nobody foresaw it: one hire must not hold up the others
+            logger.warning("postponed", exc_info=error, extra={"fields": {"hire": str(hire_id)}})
+            self._hires.postpone(hire_id, type(error).__name__, backoff(attempts))
 
 
 def backoff(attempts: int) -> float:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Engine, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.database import transaction
@@ -21,6 +21,12 @@ from gateway_memory import order
 
 AGENT = Agent(id=UUID(int=5), name="Anna")
 NOTHING_LATER = 60.0  # seconds of a lease that doesn't run out here
+
+
+ENDINGS: dict[str, tuple[Step, ...]] = {
+    "done": (Matched(agent=AGENT), Done(transfer_id=UUID(int=6))),
+    "rejected": (Matched(agent=AGENT), Rejected(reason="no")),
+}
 
 
 @pytest.fixture
@@ -49,6 +55,15 @@ def take(store: HireStore, hire_id: UUID, *steps: Step) -> State:
             assert claim is not None
             claim.take(step)
     return store.hire(hire_id).state
+
+
+def put_into(connection: Connection, hire_id: UUID, state: State) -> None:
+    """Put the only hire into a state, with all that a hire in it has, and hasn't."""
+    transfer = UUID(int=7) if state is State.DONE else None
+    reason = "another" if state is State.REJECTED else None
+    connection.execute(update(hires).values(state=state.value, transfer_id=transfer, reason=reason))
+    if not state.final:
+        connection.execute(insert(outbox).values(hire_id=hire_id))
 
 
 def count(engine: Engine) -> tuple[int, int]:
@@ -205,6 +220,21 @@ def test_the_database_refuses_steps_that_do_not_follow(
     state = {Done: "done", Matched: "matched", Rejected: "rejected"}[type(last)]
     with pytest.raises(IntegrityError, match=f"can't become {state}"), engine.begin() as connection:
         connection.execute(update(hires).values(state=state))
+
+
+@pytest.mark.parametrize("state", ["accepted", "matched", "done", "rejected"])
+@pytest.mark.parametrize("end", ["done", "rejected"])
+def test_the_database_itself_lets_nothing_follow_an_end(
+    engine: Engine, store: HireStore, end: str, state: str
+) -> None:
+    """Each row fits its new state, and so do both tables: only the guard of steps can refuse it."""
+    hire_id = accepted(store)
+    take(store, hire_id, *ENDINGS[end])
+    with (
+        pytest.raises(IntegrityError, match=f"is {end}: it can't become {state}"),
+        engine.begin() as connection,
+    ):
+        put_into(connection, hire_id, State(state))
 
 
 @pytest.mark.parametrize("column", ["fee", "payee", "idempotency_key"])

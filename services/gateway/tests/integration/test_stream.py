@@ -12,7 +12,7 @@ from redis.exceptions import ResponseError
 
 from gateway.redis_guard import open_redis
 from gateway.settings import Settings
-from gateway.stream import GROUP, STREAM, HireStream
+from gateway.stream import FIELD, GROUP, STREAM, HireStream
 
 HERE = 0.01  # seconds to wait for a message that is there, or isn't
 
@@ -52,6 +52,23 @@ def test_what_is_done_is_gone(stream: HireStream, redis: Redis, filled: list[UUI
         stream.done(message)
     pending = redis.xpending(STREAM, GROUP)
     assert (redis.xlen(STREAM), pending["pending"]) == (0, 0)  # type: ignore[index]
+
+
+@pytest.mark.parametrize("content", [{FIELD: "no id"}, {"other": "field"}, {FIELD: ""}])
+def test_what_is_no_hire_is_dropped_and_told(
+    stream: HireStream, redis: Redis, content: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    stream.ensure()
+    junk = redis.xadd(STREAM, {**content})
+    hire_id = uuid4()
+    stream.add([hire_id])
+    assert stream.take("one", HERE) is None
+    assert [record.fields["message_id"] for record in caplog.records] == [junk]  # type: ignore[attr-defined]
+    pending = redis.xpending(STREAM, GROUP)
+    assert (redis.xlen(STREAM), pending["pending"]) == (1, 0)  # type: ignore[index]
+    message = stream.take("one", HERE)
+    assert message is not None
+    assert message.hire_id == hire_id
 
 
 def test_a_silent_worker_s_message_is_taken_over_after_the_lease(

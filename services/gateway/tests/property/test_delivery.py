@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
-from gateway.errors import UpstreamRefusedError, UpstreamUnavailableError
+from gateway.errors import DatabaseUnavailableError, UpstreamRefusedError, UpstreamUnavailableError
 from gateway.fulfilment.next_step import NextStep
 from gateway.fulfilment.roster import Roster
 from gateway.hires import Agent, Hire, State
@@ -68,7 +68,8 @@ class BadDay(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.outbox, self.queue, self.upstreams = MemoryOutbox(), MemoryQueue(), Upstreams()
+        self.outbox, self.upstreams = MemoryOutbox(), Upstreams()
+        self.queue = MemoryQueue(lambda: self.outbox.now)
         self.relay = Relay(self.outbox, self.queue, LEASE)
         step = NextStep(self.upstreams, Kept(self.upstreams.roster, 0.0), self.upstreams)
         self.worker = Worker("worker", self.outbox, self.queue, step, 0.0)
@@ -123,6 +124,11 @@ class BadDay(RuleBasedStateMachine):
         self.queue.lose()
 
     @rule()
+    def redis_comes_back_without_its_last_message(self) -> None:
+        if self.queue.ready:
+            self.queue.ready.pop()
+
+    @rule()
     def messages_of_silent_workers_are_taken(self) -> None:
         self.queue.reclaim()
 
@@ -174,7 +180,7 @@ class BadDay(RuleBasedStateMachine):
 
     def _crash(self, step: object) -> None:
         self.outbox.fail_commit = True
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(DatabaseUnavailableError):
             step()  # type: ignore[operator]
         self.outbox.fail_commit = False
 

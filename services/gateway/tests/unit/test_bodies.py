@@ -27,6 +27,7 @@ def test_an_order_is_what_was_sent() -> None:
         {"skill": "wel\x00ding"},
         {"skill": "x" * 201},
         {"payer": "anna"},
+        {"payer": HIRE["payee"]},
         {"fee": 0},
         {"fee": "5"},
         {"fee": 1.5},

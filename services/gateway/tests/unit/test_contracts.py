@@ -15,7 +15,7 @@ from gateway.errors import UpstreamRefusedError, UpstreamUnavailableError
 from gateway.hires import Hire, State
 from gateway.upstream.ledger import Ledger
 from gateway.upstream.service import Service
-from gateway.upstream.staff import Staff
+from gateway.upstream.staff import LONGEST_LOOK, MOST_PAGES, PAGE, Staff
 from gateway_contracts import Interaction, check, contract, deviations, skill_values
 from gateway_memory import hire, order
 from gateway_standins import StandInLedger, StandInStaff
@@ -130,6 +130,30 @@ def test_every_page_is_read_and_only_the_idle_count() -> None:
     assert len(staff.roster().idle["welder"]) == 400
     assert len(stand_in.requests) == 4
     assert "cook" not in staff.roster().idle
+
+
+def test_a_staff_beyond_the_last_page_that_is_asked_for_is_not_taken_for_all_of_it() -> None:
+    stand_in = StandInStaff()
+    for number in range(PAGE * MOST_PAGES):
+        stand_in.employ(f"agent {number:05}", "welder")
+    staff = Staff(Service("plant", "http://plant.test", 1.0, stand_in.transport), "works", lambda: 0.0)
+    assert staff.roster().whole
+    stand_in.employ("the one too many", "welder")
+    found = staff.roster()
+    assert (found.whole, len(found.idle["welder"])) == (False, PAGE * MOST_PAGES)
+
+
+def test_a_works_that_takes_its_time_is_not_looked_through_for_longer_than_that() -> None:
+    stand_in = StandInStaff()
+    for number in range(5 * PAGE):
+        stand_in.employ(f"agent {number:05}", "welder")
+
+    def clock() -> float:
+        return len(stand_in.requests) * LONGEST_LOOK / 3
+
+    staff = Staff(Service("plant", "http://plant.test", 1.0, stand_in.transport), "works", clock)
+    found = staff.roster()
+    assert (found.whole, len(found.idle["welder"])) == (False, 2 * PAGE)
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ from uuid import UUID
 
 import pytest
 
-from gateway.errors import UpstreamRefusedError, UpstreamUnavailableError
+from gateway.errors import DatabaseUnavailableError, UpstreamUnavailableError
 from gateway.fulfilment.next_step import NextStep
 from gateway.fulfilment.roster import Roster
 from gateway.hires import Agent, Done, Hire, Matched, Rejected, State, Step
 from gateway.kept import Kept
-from gateway.relay import Relay
+from gateway.relay import LONGEST_QUEUE, Relay
 from gateway.upstream.answers import Hit, Skill
 from gateway.worker import LONGEST_PAUSE, Worker, backoff
 from gateway_memory import MemoryOutbox, MemoryQueue, hire, order
@@ -26,7 +26,8 @@ class Platform:
     """What happens to each hire can be set: a step, or an error."""
 
     def __init__(self) -> None:
-        self.outbox, self.queue = MemoryOutbox(), MemoryQueue()
+        self.outbox = MemoryOutbox()
+        self.queue = MemoryQueue(lambda: self.outbox.now)
         self.relay = Relay(self.outbox, self.queue, LEASE)
         self.worker = Worker("worker", self.outbox, self.queue, self.next_step, 0.0)
         self.booking: Step | Exception = Done(transfer_id=TRANSFER)
@@ -60,12 +61,47 @@ def test_a_hire_is_matched_and_done(platform: Platform) -> None:
     assert (platform.outbox.rows, platform.queue.pending) == ({}, [])
 
 
-def test_nothing_is_published_twice_before_the_lease_has_run_out(platform: Platform) -> None:
-    platform.outbox.accept(order())
-    assert (platform.relay.step(), platform.relay.step()) == (True, False)
+def test_what_waits_its_turn_is_not_published_again(platform: Platform) -> None:
+    for _ in range(10):
+        platform.outbox.accept(order())
+    while platform.outbox.rows:
+        platform.relay.step()
+        platform.outbox.now += LEASE + 1
+        platform.relay.step()
+        platform.worker.step()
+    assert platform.queue.number == 10
+
+
+def test_a_message_that_got_lost_is_published_again_when_its_lease_has_run_out(platform: Platform) -> None:
+    hire_id = platform.outbox.accept(order())
+    platform.relay.step()
+    platform.queue.ready.clear()
+    platform.outbox.now += LEASE
+    assert not platform.relay.step()
+    platform.outbox.now += 1
+    platform.run()
+    assert platform.state(hire_id) is State.DONE
+
+
+def test_a_message_that_got_lost_is_published_again_though_others_wait(platform: Platform) -> None:
+    lost = platform.outbox.accept(order())
+    platform.relay.step()
+    platform.queue.ready.clear()
     platform.outbox.now += LEASE + 1
+    platform.outbox.accept(order())
+    platform.run()
+    assert platform.state(lost) is State.DONE
+
+
+def test_a_queue_is_filled_up_to_its_limit(platform: Platform) -> None:
+    for _ in range(LONGEST_QUEUE + 20):
+        platform.outbox.accept(order())
+    while platform.relay.step():
+        pass
+    assert len(platform.queue.ready) == LONGEST_QUEUE
+    platform.worker.step()
     assert platform.relay.step()
-    assert len(platform.queue.ready) == 2
+    assert len(platform.queue.ready) == LONGEST_QUEUE
 
 
 def test_a_queue_that_came_back_empty_is_filled_again_at_once(platform: Platform) -> None:
@@ -90,14 +126,6 @@ def test_a_hire_that_another_worker_holds_is_left_to_it(platform: Platform) -> N
     with platform.outbox.claim(hire_id):
         platform.worker.step()
     assert platform.state(hire_id) is State.ACCEPTED
-
-
-def test_a_refusal_is_an_end_with_a_reason(platform: Platform) -> None:
-    platform.booking = UpstreamRefusedError("cs1", 409, "insufficient-funds", "too poor")
-    hire_id = platform.outbox.accept(order())
-    platform.run()
-    found = platform.outbox.hires[hire_id]
-    assert (found.state, found.reason) == (State.REJECTED, "cs1: too poor")
 
 
 def test_what_fails_in_passing_is_tried_again_later_and_later(platform: Platform) -> None:
@@ -127,10 +155,26 @@ def test_a_worker_that_fails_leaves_its_message_to_another(platform: Platform) -
     hire_id = platform.outbox.accept(order())
     platform.relay.step()
     platform.outbox.fail_commit = True
-    with pytest.raises(ConnectionError):
+    with pytest.raises(DatabaseUnavailableError):
         platform.worker.step()
     assert len(platform.queue.pending) == 1
     platform.queue.reclaim()
+    platform.run()
+    assert platform.state(hire_id) is State.DONE
+
+
+def test_an_error_that_nobody_foresaw_postpones_one_hire(
+    platform: Platform, caplog: pytest.LogCaptureFixture
+) -> None:
+    platform.booking = ZeroDivisionError()
+    hire_id = platform.outbox.accept(order())
+    platform.run()
+    row = platform.outbox.rows[hire_id]
+    assert (row.attempts, row.error, platform.queue.pending) == (1, "ZeroDivisionError", [])
+    assert row.due > platform.outbox.now
+    assert [record.exc_info is not None for record in caplog.records] == [True]
+    platform.booking = Done(transfer_id=TRANSFER)
+    platform.outbox.now = row.due
     platform.run()
     assert platform.state(hire_id) is State.DONE
 

@@ -54,6 +54,10 @@ def test_settings_show_no_password() -> None:
         ({"GATEWAY_POOL_SIZE": "ten"}, "GATEWAY_POOL_SIZE"),
         ({"GATEWAY_RATE": "100001"}, "GATEWAY_RATE: .* 100000 at most"),
         ({"GATEWAY_LEASE": "nan"}, "GATEWAY_LEASE"),
+        ({"GATEWAY_TENANT": "Hunter-Works"}, "GATEWAY_TENANT: must be 1 to 63 of a-z, 0-9 and -"),
+        ({"GATEWAY_TENANT": ""}, "GATEWAY_TENANT"),
+        ({"GATEWAY_TENANT": "x" * 64}, "GATEWAY_TENANT"),
+        ({"GATEWAY_TENANT": "works\n"}, "GATEWAY_TENANT"),
         ({"GATEWAY_UPSTREAM_TIMEOUT": "soon"}, "GATEWAY_UPSTREAM_TIMEOUT"),
     ],
 )

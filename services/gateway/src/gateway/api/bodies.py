@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from gateway.cache import Cached
 from gateway.embedding import WORD
@@ -44,6 +44,12 @@ class NewHire(Body):
     payer: UUID
     payee: UUID
     fee: Annotated[int, Field(strict=True, gt=0, le=MAX_FEE)]
+
+    @model_validator(mode="after")
+    def _pays_another(self) -> NewHire:
+        if self.payer == self.payee:
+            raise ValueError("payer and payee must be two accounts")
+        return self
 
     def order(self, client: str, key: str) -> HireOrder:
         """Return what is to be done."""

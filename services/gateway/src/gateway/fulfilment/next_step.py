@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
+from gateway.errors import UpstreamRefusedError, UpstreamUnavailableError
 from gateway.fulfilment.roster import Roster, choose
 from gateway.hires import Done, Hire, Matched, Rejected, State, Step
 from gateway.upstream.answers import Hit
@@ -34,7 +35,10 @@ class Books(Protocol):
     """What is asked of cs1."""
 
     def book(self, hire: Hire) -> UUID:
-        """Book a hire's fee once; return the transfer's id."""
+        """Book a hire's fee once; return the transfer's id.
+
+        Raises UpstreamRefusedError when nothing was booked, and nothing will be.
+        """
 
 
 class NextStep:
@@ -47,11 +51,24 @@ class NextStep:
         self._books = books
 
     def __call__(self, hire: Hire) -> Step:
-        """Return the step; raises UpstreamUnavailableError and UpstreamRefusedError."""
-        if hire.state is State.MATCHED:
+        """Return the step. What it raises decides nothing: the step is to be tried again later."""
+        return self._book(hire) if hire.state is State.MATCHED else self._match(hire)
+
+    def _book(self, hire: Hire) -> Step:
+        try:
             return Done(transfer_id=self._books.book(hire))
+        except UpstreamRefusedError as error:
+            return Rejected(reason=str(error))
+
+    def _match(self, hire: Hire) -> Step:
         hits = self._directory.search(hire.order.skill, MOST_HITS)
         agent = choose(hire.id, hits, self._rosters.value())
-        if agent is None:  # an end: not to be told from an old roster
-            agent = choose(hire.id, hits, self._rosters.renewed())
-        return Rejected(reason="Nobody who can do that is free.") if agent is None else Matched(agent=agent)
+        if agent is not None:
+            return Matched(agent=agent)
+        roster = self._rosters.renewed()  # an end is not to be told from an old roster, nor from a part
+        agent = choose(hire.id, hits, roster)
+        if agent is not None:
+            return Matched(agent=agent)
+        if not roster.whole:
+            raise UpstreamUnavailableError("plant", "has more staff than could be looked through")
+        return Rejected(reason="Nobody who can do that is free.")

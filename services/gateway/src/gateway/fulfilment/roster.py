@@ -15,9 +15,13 @@ FARTHEST = 0.6  # cosine distance beyond which a skill isn't what was asked for
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Roster:
-    """The idle agents by the name of their job role, which is the category of the skills it takes."""
+    """The idle agents by the name of their job role, which is the category of the skills it takes.
+
+    `whole`: there are no others.
+    """
 
     idle: Mapping[str, Sequence[Agent]]
+    whole: bool = True
 
 
 def choose(hire_id: UUID, hits: Sequence[Hit], roster: Roster) -> Agent | None:

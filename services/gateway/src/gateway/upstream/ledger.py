@@ -25,6 +25,7 @@ class Ledger:
         """Book a hire's fee once, however often this is called; return the transfer's id.
 
         The key and the body follow from what never changes of a hire, and so they are always the same.
+        Raises UpstreamRefusedError for a reason in FINAL, UpstreamUnavailableError in all other cases.
         """
         order = hire.order
         entries = [

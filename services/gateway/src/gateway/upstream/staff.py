@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from gateway.embedding import embed
@@ -14,6 +15,7 @@ from gateway.upstream.service import Service
 
 PAGE = 200
 MOST_PAGES = 50  # of roles and of agents: a works of ten thousand
+LONGEST_LOOK = 2.0  # seconds after which no further page is asked for
 
 P = TypeVar("P", JobRoles, Agents)
 
@@ -21,9 +23,10 @@ P = TypeVar("P", JobRoles, Agents)
 class Staff:
     """plant's interface."""
 
-    def __init__(self, service: Service, tenant: str) -> None:
-        """Take who is asked, and whose staff it is."""
+    def __init__(self, service: Service, tenant: str, clock: Callable[[], float] = time.monotonic) -> None:
+        """Take who is asked, whose staff it is, and what tells the time."""
         self.service = service
+        self._clock = clock
         self._headers = {"X-Tenant": tenant, "X-Actor": "gateway"}
 
     def search(self, text: str, limit: int) -> Sequence[Hit]:
@@ -39,22 +42,28 @@ class Staff:
         return self.service.ask("POST", "/skills", Skill, headers=headers, json=body)
 
     def roster(self) -> Roster:
-        """Return who is idle, by the name of the job role."""
-        roles = {role.id: role.name for page in self._pages("/job-roles", JobRoles) for role in page.items}
+        """Return who is idle, by the name of the job role; of a large staff maybe only a part."""
+        deadline = self._clock() + LONGEST_LOOK
+        role_pages = self._pages("/job-roles", JobRoles, deadline)
+        agent_pages = self._pages("/agents", Agents, deadline)
+        roles = {role.id: role.name for page in role_pages for role in page.items}
         idle: dict[str, list[Agent]] = {}
-        for page in self._pages("/agents", Agents):
+        for page in agent_pages:
             for agent in page.items:
                 if agent.status == "idle" and agent.job_role_id in roles:
                     found = Agent(id=agent.id, name=agent.name)
                     idle.setdefault(roles[agent.job_role_id], []).append(found)
-        return Roster(idle={role: tuple(agents) for role, agents in idle.items()})
+        return Roster(
+            idle={role: tuple(agents) for role, agents in idle.items()},
+            whole=role_pages[-1].next is None and agent_pages[-1].next is None,
+        )
 
-    def _pages(self, path: str, answer: type[P]) -> Iterator[P]:
-        after: str | None = ""
-        for _ in range(MOST_PAGES):
-            query = {"limit": PAGE, **({"after": after} if after else {})}
-            page = self.service.ask("GET", path, answer, headers=self._headers, params=query)
-            yield page
-            after = page.next
-            if after is None:
-                return
+    def _pages(self, path: str, answer: type[P], deadline: float) -> list[P]:
+        """Return one page at least; the last one names a next one where there was more to ask for."""
+        pages = [self._page(path, answer, {})]
+        while (after := pages[-1].next) is not None and len(pages) < MOST_PAGES and self._clock() < deadline:
+            pages.append(self._page(path, answer, {"after": after}))
+        return pages
+
+    def _page(self, path: str, answer: type[P], after: dict[str, str]) -> P:
+        return self.service.ask("GET", path, answer, headers=self._headers, params={"limit": PAGE, **after})
