@@ -72,6 +72,25 @@ def test_an_answer_is_fetched_once_while_it_is_fresh(shelf: Shelf) -> None:
     assert shelf.read().body == SKILLS[1]
 
 
+def test_what_must_be_asked_for_each_time_is_never_fresh(shelf: Shelf) -> None:
+    assert [shelf.read(fresh=0.0).body for _ in SKILLS] == SKILLS
+
+
+@pytest.mark.parametrize("fresh", [0.0, 5.0])
+def test_an_answer_from_the_future_is_not_fresh(shelf: Shelf, fresh: float) -> None:
+    """Another process kept it, whose clock is ahead; or our own clock was set back."""
+    shelf.read()
+    shelf.now -= 5.0
+    assert shelf.read(fresh) == Cached(body=SKILLS[1], age=0.0, degraded=False)
+
+
+def test_an_answer_from_the_future_can_stand_in_and_is_shown_as_new(shelf: Shelf) -> None:
+    shelf.read()
+    shelf.now -= 5.0
+    shelf.answers.insert(0, AWAY)
+    assert shelf.read() == Cached(body=SKILLS[0], age=0.0, degraded=True)
+
+
 def test_a_stale_answer_stands_in_for_one_that_can_not_be_had(shelf: Shelf) -> None:
     shelf.read()
     shelf.now += 60.0
