@@ -6,6 +6,8 @@ from uuid import UUID
 import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from gateway.breaker import Breaker, Circuit
 from gateway.cache import KEEP, Cache, Cached
@@ -141,6 +143,25 @@ def test_an_error_of_the_code_is_not_taken_for_a_lost_redis(shelf: Shelf) -> Non
     shelf.memory.away = True
     with pytest.raises(RedisUnavailableError):
         guard.call(lambda redis: redis.get("x"))
+
+
+@pytest.mark.parametrize(
+    ("error", "tries"), [(RedisConnectionError("cut off"), 2), (RedisTimeoutError("silent"), 1)]
+)
+def test_a_broken_connection_is_replaced_and_a_silent_server_is_given_up(
+    error: RedisError, tries: int
+) -> None:
+    asked = []
+
+    def ask() -> None:
+        asked.append(1)
+        raise error
+
+    retry = open_redis("redis://cache.test:6379/3", 0.25).get_retry()
+    assert retry is not None
+    with pytest.raises(type(error)):
+        retry.call_with_retry(ask, lambda _: None)
+    assert len(asked) == tries
 
 
 def test_a_client_gives_up_early() -> None:
