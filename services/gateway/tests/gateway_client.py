@@ -60,8 +60,8 @@ class GatewayClient:
     def add_skill(self, name: str, category: str) -> httpx2.Response:
         return self.http.post("/skills", json={"name": name, "category": category}, headers=CLIENT)
 
-    def search(self, like: str) -> httpx2.Response:
-        return self.http.get("/skills", params={"like": like}, headers=CLIENT)
+    def search(self, like: str, **more: int) -> httpx2.Response:
+        return self.http.get("/skills", params={"like": like, **more}, headers=CLIENT)
 
     def balance(self, account: UUID | str) -> httpx2.Response:
         return self.http.get(f"/accounts/{account}/balance", headers=CLIENT)

@@ -47,11 +47,13 @@ class Cache:
     def read(self, key: str, kind: type[B], fresh: float, fetch: Callable[[], B]) -> Cached[B]:
         """Return a kept answer that is at most `fresh` seconds old, or fetch one and keep it.
 
-        When the fetch raises UpstreamUnavailableError an older answer is returned if there is one.
+        With `fresh` = 0 one is always fetched. When the fetch raises UpstreamUnavailableError an older
+        answer is returned if there is one.
         """
         kept = self._get(key, kind)
-        age = max(self._clock() - kept.at, 0.0) if kept else 0.0
-        if kept and age <= fresh:
+        # Below zero when the clock of who kept it is ahead of ours: nobody knows how old it is.
+        age = self._clock() - kept.at if kept else 0.0
+        if kept and fresh > 0.0 and 0.0 <= age <= fresh:
             return Cached(body=kept.body, age=age, degraded=False)
         try:
             body = fetch()
@@ -59,7 +61,7 @@ class Cache:
             if kept is None:
                 raise
             logger.warning("degraded", extra={"fields": {"cause": str(error)}})
-            return Cached(body=kept.body, age=age, degraded=True)
+            return Cached(body=kept.body, age=max(age, 0.0), degraded=True)
         self._put(key, body)
         return Cached(body=body, age=0.0, degraded=False)
 

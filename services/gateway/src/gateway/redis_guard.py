@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
@@ -46,12 +47,14 @@ def open_redis(url: str, timeout: float) -> Redis:
     """Return a client that has opened no connection yet, with a time-out in seconds.
 
     One retry and no pause: a connection that a restart has broken is replaced unseen, and a server
-    that is away is found out at once. redis-py's own default would wait for seconds.
+    that is away is found out at once. redis-py's own default would wait for seconds. A time-out isn't
+    repeated: who waited has waited enough.
     """
     return Redis.from_url(
         url,
         decode_responses=True,
+        encoding_errors="replace",  # what isn't ours may be anything: it is dropped, not stumbled over
         socket_connect_timeout=min(timeout, 1.0),
         socket_timeout=timeout,
-        retry=Retry(NoBackoff(), 1),
+        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
     )

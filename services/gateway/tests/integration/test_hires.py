@@ -134,6 +134,18 @@ def test_a_hire_that_does_not_exist_is_not_found(http: TestClient) -> None:
     assert (answer.status_code, answer.json()["type"]) == (404, "urn:gateway:problem:not-found")
 
 
+def test_a_hire_of_another_client_is_not_found_either(http: TestClient) -> None:
+    """Word by word what who asks for one that doesn't exist is told."""
+    body = {"skill": "welding", "payer": str(uuid4()), "payee": str(uuid4()), "fee": 1}
+    accepted = http.post("/hires", json=body, headers={"Idempotency-Key": "1", "X-Client": "anna"})
+    hire_id = accepted.json()["id"]
+    assert http.get(f"/hires/{hire_id}", headers={"X-Client": "anna"}).json() == accepted.json()
+    for headers in ({"X-Client": "bela"}, {}):
+        answer, missing = (http.get(f"/hires/{each}", headers=headers) for each in (hire_id, UUID(int=1)))
+        assert (answer.status_code, missing.status_code) == (404, 404)
+        assert answer.text.replace(hire_id, "") == missing.text.replace(str(UUID(int=1)), "")
+
+
 def test_an_invalid_hire_is_refused_without_repeating_what_was_sent(http: TestClient) -> None:
     answer = http.post(
         "/hires",

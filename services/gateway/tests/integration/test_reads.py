@@ -73,6 +73,13 @@ def test_a_search_is_not_repeated_while_its_answer_is_fresh(
     assert [request.url.path for request in staff.requests] == ["/skills", "/skills/search"]
 
 
+def test_a_search_for_more_is_not_answered_with_fewer(client: GatewayClient) -> None:
+    for name in ("TIG welding", "MIG welding", "spot welding"):
+        client.add_skill(name, "welder")
+    found = [client.search("welding", limit=limit).json()["hits"] for limit in (1, 20, 1)]
+    assert [len(hits) for hits in found] == [1, 3, 1]
+
+
 def test_a_works_that_is_away_is_quoted_as_it_was(
     client: GatewayClient, parts: Parts, staff: StandInStaff, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,8 @@ from uuid import UUID
 import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from gateway.breaker import Breaker, Circuit
 from gateway.cache import KEEP, Cache, Cached
@@ -72,6 +74,25 @@ def test_an_answer_is_fetched_once_while_it_is_fresh(shelf: Shelf) -> None:
     assert shelf.read().body == SKILLS[1]
 
 
+def test_what_must_be_asked_for_each_time_is_never_fresh(shelf: Shelf) -> None:
+    assert [shelf.read(fresh=0.0).body for _ in SKILLS] == SKILLS
+
+
+@pytest.mark.parametrize("fresh", [0.0, 5.0])
+def test_an_answer_from_the_future_is_not_fresh(shelf: Shelf, fresh: float) -> None:
+    """Another process kept it, whose clock is ahead; or our own clock was set back."""
+    shelf.read()
+    shelf.now -= 5.0
+    assert shelf.read(fresh) == Cached(body=SKILLS[1], age=0.0, degraded=False)
+
+
+def test_an_answer_from_the_future_can_stand_in_and_is_shown_as_new(shelf: Shelf) -> None:
+    shelf.read()
+    shelf.now -= 5.0
+    shelf.answers.insert(0, AWAY)
+    assert shelf.read() == Cached(body=SKILLS[0], age=0.0, degraded=True)
+
+
 def test_a_stale_answer_stands_in_for_one_that_can_not_be_had(shelf: Shelf) -> None:
     shelf.read()
     shelf.now += 60.0
@@ -122,6 +143,25 @@ def test_an_error_of_the_code_is_not_taken_for_a_lost_redis(shelf: Shelf) -> Non
     shelf.memory.away = True
     with pytest.raises(RedisUnavailableError):
         guard.call(lambda redis: redis.get("x"))
+
+
+@pytest.mark.parametrize(
+    ("error", "tries"), [(RedisConnectionError("cut off"), 2), (RedisTimeoutError("silent"), 1)]
+)
+def test_a_broken_connection_is_replaced_and_a_silent_server_is_given_up(
+    error: RedisError, tries: int
+) -> None:
+    asked = []
+
+    def ask() -> None:
+        asked.append(1)
+        raise error
+
+    retry = open_redis("redis://cache.test:6379/3", 0.25).get_retry()
+    assert retry is not None
+    with pytest.raises(type(error)):
+        retry.call_with_retry(ask, lambda _: None)
+    assert len(asked) == tries
 
 
 def test_a_client_gives_up_early() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 
 import httpx2
 import pytest
@@ -80,6 +81,42 @@ def test_what_would_not_get_better_is_not_tried_again(answer: Answer, fault: str
     with pytest.raises(UpstreamUnavailableError, match=fault) as caught:
         peer.ping()
     assert (len(peer.requests), caught.value.retry_after) == (1, 1.0)
+
+
+def test_an_answer_that_comes_in_drips_is_given_up_in_time() -> None:
+    """Each piece comes soon enough, all of them together don't."""
+    sent = []
+
+    def drips() -> Iterator[bytes]:
+        for piece in (b'{"pong"', b": 1", *[b" "] * 100, b"}"):
+            time.sleep(0.02)
+            sent.append(piece)
+            yield piece
+
+    def answer(_: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, content=drips())
+
+    service = Service("peer", "http://peer.test", 0.1, httpx2.MockTransport(answer))
+    with pytest.raises(UpstreamUnavailableError, match="didn't answer in time"):
+        service.ask("GET", "/ping", Pong)
+    assert len(sent) <= 6
+
+
+def test_the_body_of_an_answer_that_began_too_late_is_not_waited_for() -> None:
+    waited = []
+
+    def body() -> Iterator[bytes]:
+        waited.append(1)
+        yield b'{"pong": 1}'
+
+    def answer(_: httpx2.Request) -> httpx2.Response:
+        time.sleep(0.02)
+        return httpx2.Response(200, content=body())
+
+    service = Service("peer", "http://peer.test", 0.01, httpx2.MockTransport(answer))
+    with pytest.raises(UpstreamUnavailableError, match="didn't answer in time"):
+        service.ask("GET", "/ping", Pong)
+    assert waited == []
 
 
 def test_who_fails_again_and_again_is_left_alone() -> None:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Header, Response
 
 from gateway.api.bodies import BacklogBody, HireBody, IdempotencyKey, NewHire
 from gateway.api.resources import Caller, TheParts
+from gateway.errors import NotFoundError
 
 router = APIRouter(tags=["hires"])
 
@@ -32,9 +33,12 @@ def accept_hire(
 
 
 @router.get("/hires/{hire_id}")
-def read_hire(hire_id: UUID, parts: TheParts, _: Caller) -> HireBody:
-    """Return a hire as it stands."""
-    return HireBody.of(parts.store.hire(hire_id))
+def read_hire(hire_id: UUID, parts: TheParts, caller: Caller) -> HireBody:
+    """Return a hire of the caller's as it stands: that there are others' is nobody's business."""
+    hire = parts.store.hire(hire_id)
+    if hire.order.client != caller:
+        raise NotFoundError(f"There is no hire {hire_id}.")
+    return HireBody.of(hire)
 
 
 @router.get("/backlog")

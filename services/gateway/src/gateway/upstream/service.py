@@ -6,6 +6,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import Any, TypeVar
 
 import httpx2
@@ -42,6 +43,7 @@ class Service:
         self.name = name
         self.breaker = breaker or Breaker()
         self._sleep = sleep
+        self._timeout = timeout
         limits = httpx2.Timeout(timeout, connect=min(CONNECT_TIMEOUT, timeout))
         self._client = httpx2.Client(base_url=url, timeout=limits, transport=transport)
 
@@ -76,7 +78,7 @@ class Service:
             if wait > 0:
                 raise UpstreamUnavailableError(self.name, "is left alone for a moment", max(wait, 0.1))
             try:
-                response = self._client.request(method, path, **request)
+                response = self._whole(method, path, request)
             except httpx2.TimeoutException as error:
                 # Not repeated: who has waited for so long has waited enough.
                 self.breaker.failed()
@@ -96,6 +98,21 @@ class Service:
                 pause = FIRST_PAUSE * 2.0 ** (TRIES - 1 - again)
                 self._sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  spreads the tries, hides nothing
         raise UpstreamUnavailableError(self.name, fault[0]) from fault[1]
+
+    def _whole(self, method: str, path: str, request: dict[str, Any]) -> httpx2.Response:
+        """Return an answer whose body is here within the time-out, counted from before connecting.
+
+        httpx2's own time-outs are for one wait each, and a peer may go on to drip. So the time is looked
+        at between the waits: a call ends within twice the time-out. Headers are one wait to us.
+        """
+        deadline = time.monotonic() + self._timeout
+        content = b""
+        with self._client.stream(method, path, **request) as response:
+            for piece in chain([b""], response.iter_bytes()):
+                if time.monotonic() > deadline:
+                    raise httpx2.ReadTimeout("the rest didn't come in time")
+                content += piece
+        return httpx2.Response(response.status_code, content=content)
 
     def _refusal(self, response: httpx2.Response) -> UpstreamRefusedError:
         try:
