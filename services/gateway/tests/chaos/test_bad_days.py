@@ -17,6 +17,7 @@ from gateway_traffic import traffic
 
 SOME = 12  # hires
 PROMPT = 3.0  # seconds in which everybody gets an answer, whoever is away
+GIVEN_UP = 20.0  # seconds in which a request that needs the database is refused
 STALE = '110 gateway "Response is Stale"'
 
 
@@ -131,6 +132,26 @@ def test_a_database_that_is_killed_stops_hires_and_nothing_else(
         health = platform.gateway.http.get("/health")
         noxlib_chaos.postgres.restart()
         noxlib_chaos.wait_healthy()
+        running.wait_for(SOME)
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert (health.status_code, health.headers["Retry-After"]) == (503, "1")
+    assert running.statuses.keys() == {202, 503}
+    running.assert_nothing_lost_or_doubled()
+
+
+def test_a_database_that_does_not_answer_stops_hires_in_time_and_nothing_else(
+    noxlib_chaos: Any, platform: Platform
+) -> None:
+    with traffic(platform) as running:
+        running.wait_for(SOME)
+        with noxlib_chaos.postgres.paused():
+            paused = time.monotonic()
+            running.wait_for_failures(within=GIVEN_UP)
+            begun = time.monotonic()
+            answers = platform.gateway.balance(running.payer), platform.gateway.search("welding")
+            assert prompt(begun)
+            health = platform.gateway.http.get("/health")
+            assert time.monotonic() - paused < 2 * GIVEN_UP
         running.wait_for(SOME)
     assert [answer.status_code for answer in answers] == [200, 200]
     assert (health.status_code, health.headers["Retry-After"]) == (503, "1")

@@ -55,7 +55,7 @@ def test_what_is_done_is_gone(stream: HireStream, redis: Redis, filled: list[UUI
     assert (redis.xlen(STREAM), pending["pending"]) == (0, 0)  # type: ignore[index]
 
 
-@pytest.mark.parametrize("content", [{FIELD: "no id"}, {"other": "field"}, {FIELD: ""}])
+@pytest.mark.parametrize("content", [{FIELD: "no id"}, {"other": "field"}, {FIELD: ""}, {FIELD: b"\xff"}])
 def test_what_is_no_hire_is_dropped_and_told(
     stream: HireStream, redis: Redis, content: dict[Any, Any], caplog: pytest.LogCaptureFixture
 ) -> None:

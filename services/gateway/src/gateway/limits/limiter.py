@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
+from threading import Lock, Thread
 from typing import Any, cast
 
 from redis import Redis
@@ -11,7 +13,6 @@ from sqlalchemy import Engine, select
 
 from gateway.database import transaction
 from gateway.errors import DatabaseUnavailableError
-from gateway.kept import Kept
 from gateway.limits.gcra import Decision
 from gateway.limits.local import LocalLimiter
 from gateway.limits.plans import MICROSECONDS, Plan
@@ -66,25 +67,41 @@ def take(redis: Redis, client: str, plan: Plan) -> Decision:
 
 
 class PlanBook:
-    """The plans in the database, read every half minute; the last ones known serve while it is away."""
+    """The plans in the database, read every half minute, while those known serve."""
 
-    def __init__(self, engine: Engine, default: Plan) -> None:
-        """Take the database, and the plan of clients that have none."""
+    def __init__(self, engine: Engine, default: Plan, clock: Callable[[], float] = time.monotonic) -> None:
+        """Take the database, the plan of clients that have none, and what tells the time."""
         self._engine = engine
         self._default = default
-        self._known: Mapping[str, Plan] = {}
-        self._kept = Kept(self._read, KEEP_PLANS)
+        self._clock = clock
+        self._known: Mapping[str, Plan] | None = None
+        self._due = 0.0
+        self._reading = Lock()
 
     def plan_of(self, client: str) -> Plan:
-        """Return a client's plan."""
-        return self._kept.value().get(client, self._default)
+        """Return a client's plan. Only the first requests wait for the database, and for one reading."""
+        if self._known is None:
+            with self._reading:
+                known = self._read() if self._known is None else self._known
+        else:
+            known = self._known
+            if self._clock() >= self._due and self._reading.acquire(blocking=False):
+                Thread(target=self._read_aside, name="plans", daemon=True).start()
+        return known.get(client, self._default)
+
+    def _read_aside(self) -> None:
+        try:
+            self._read()
+        finally:
+            self._reading.release()
 
     def _read(self) -> Mapping[str, Plan]:
+        known = self._known or {}
         try:
             with transaction(self._engine) as connection:
                 rows = connection.execute(select(plans)).all()
+            known = {row.client: Plan(per_second=row.per_second, burst=row.burst) for row in rows}
         except DatabaseUnavailableError:
             logger.warning("plans can't be read; going on with those known")
-            return self._known
-        self._known = {row.client: Plan(per_second=row.per_second, burst=row.burst) for row in rows}
-        return self._known
+        self._known, self._due = known, self._clock() + KEEP_PLANS
+        return known
