@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from uuid import UUID, uuid4
 
+import httpx2
 import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from plant.audit import trail
-from plant.audit.chain import GENESIS, Break, Fault, Record, hash_of
+from plant.audit.chain import GENESIS, Break, Fault, Head, Record, hash_of
 from plant.audit.tables import AuditRecord
 from plant.caller import Caller
 from plant.connector import SNAPSHOT, Connector
@@ -254,6 +255,25 @@ async def test_records_are_in_the_order_in_which_they_were_written(
         assert [each.sequence for each in found] == list(range(1, 9))
         assert [each.recorded_at for each in found] == sorted(each.recorded_at for each in found)
         assert (await trail.check(session)).intact
+
+
+async def test_a_record_that_is_appended_during_a_check_is_no_tampering(
+    http: httpx2.AsyncClient, connector: Connector, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the two queries of a check, the head's and the records', another transaction writes."""
+    async with connector.session(caller) as session:
+        await Factories(session).team(name="before")
+    read_head = trail.head
+
+    async def head_then_write(session: AsyncSession) -> Head:
+        found = await read_head(session)
+        async with connector.session(caller) as writer:
+            await Factories(writer).team(name="between")
+        return found
+
+    monkeypatch.setattr(trail, "head", head_then_write)
+    verdict = (await http.get("/audit/verify")).json()
+    assert (verdict["intact"], verdict["records"]) == (True, 1)
 
 
 async def test_every_tenant_has_a_chain_of_its_own(connector: Connector, caller: Caller) -> None:
