@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 
 import httpx2
 import pytest
-from sqlalchemy import func, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from plant.audit import trail
@@ -19,7 +19,7 @@ from plant.audit.tables import AuditRecord
 from plant.caller import Caller
 from plant.connector import SNAPSHOT, Connector
 from plant.embeddings import digest
-from plant.entities import Team
+from plant.entities import BaseEntity, Team
 from plant_embeddings import at_angle
 from plant_factories import Factories
 
@@ -80,6 +80,44 @@ async def test_a_change_that_changes_nothing_leaves_no_record(session: AsyncSess
     team.name = "night shift"
     await session.flush()
     assert len(await records(session)) == 1
+
+
+PAST_THE_ORM = {
+    "an update of the base": update(BaseEntity).values(name="forgotten"),
+    "an update of a kind": update(Team).values(capacity=99),
+    "a removal": delete(BaseEntity),
+    "a removal of the kind's row": text("DELETE FROM team_entity"),
+    "an insertion": insert(BaseEntity).values(kind="team", name="forgotten"),
+}
+
+
+@pytest.mark.parametrize("change", sorted(PAST_THE_ORM))
+async def test_a_change_that_passes_the_orm_by_isn_t_committed_without_a_record(
+    connector: Connector, caller: Caller, change: str
+) -> None:
+    async with connector.session(caller) as session:
+        made = await Factories(session).team(name="night shift")
+    with pytest.raises(IntegrityError, match="the audit trail has no record"):
+        async with connector.session(caller) as session:
+            await session.execute(PAST_THE_ORM[change])
+    async with connector.session(caller) as session:
+        assert [each.name for each in await session.scalars(select(BaseEntity))] == ["night shift"]
+        assert (await session.get_one(Team, made.id)).capacity == 8
+
+
+async def test_a_record_of_another_transaction_doesn_t_count(connector: Connector, caller: Caller) -> None:
+    async with connector.session(caller) as session:
+        team = await Factories(session).team()
+        team.description = "recorded"
+    with pytest.raises(IntegrityError, match="no record of this update"):
+        async with connector.session(caller) as session:
+            await session.execute(update(BaseEntity).values(description="forgotten"))
+
+
+@pytest.mark.parametrize("table", ["base_entity", "skill_entity"])
+async def test_entities_can_t_be_truncated(session: AsyncSession, table: str) -> None:
+    with pytest.raises(IntegrityError, match=f"allows no truncate of {table}"):
+        await session.execute(text(f"TRUNCATE {table} CASCADE"))
 
 
 async def test_what_is_rolled_back_leaves_no_record_and_no_gap(
