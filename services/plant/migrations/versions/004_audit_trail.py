@@ -1,7 +1,8 @@
 """Create the audit trail: append-only, chained by the database itself.
 
 Sequence, time and hashes are computed here, under a lock on the tenant's head, so that no writer can
-forge them and concurrent ones can't fork the chain. The lock is a row's, not an advisory one: under
+forge them and concurrent ones can't fork the chain. Nor can they forget one: a transaction that changed
+an entity without a record of it isn't committed. The lock is a row's, not an advisory one: under
 REPEATABLE READ a writer with an old snapshot then fails with 40001, instead of reading an old head.
 """
 
@@ -47,6 +48,7 @@ DECLARE
 BEGIN
   INSERT INTO audit_head (tenant) VALUES (NEW.tenant) ON CONFLICT DO NOTHING;
   SELECT * INTO STRICT head FROM audit_head WHERE tenant = NEW.tenant FOR UPDATE;
+  NEW.transaction := pg_current_xact_id()::text::bigint;
   NEW.sequence := head.sequence + 1;
   NEW.recorded_at := clock_timestamp();
   NEW.previous_hash := head.hash;
@@ -58,7 +60,8 @@ END $$
 REFUSE = """
 CREATE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  RAISE EXCEPTION 'the audit trail is append-only: no %', lower(TG_OP) USING ERRCODE = 'restrict_violation';
+  RAISE EXCEPTION 'the audit trail allows no % of %', lower(TG_OP), TG_TABLE_NAME
+    USING ERRCODE = 'restrict_violation';
 END $$
 """
 # What is old enough may go, from the chain's beginning only; the head remembers where it goes on.
@@ -105,6 +108,30 @@ BEGIN
   RETURN NULL;
 END $$
 """
+# Asked when the transaction ends: the ORM writes its records after the rows.
+INSIST = """
+CREATE FUNCTION audit_insist() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  changed uuid := CASE TG_OP WHEN 'DELETE' THEN OLD.id ELSE NEW.id END;
+BEGIN
+  IF NOT EXISTS (
+    SELECT FROM audit_record WHERE entity_id = changed AND action = lower(TG_OP)
+      AND transaction = pg_current_xact_id()::text::bigint)
+  THEN
+    RAISE EXCEPTION 'the audit trail has no record of this % of %', lower(TG_OP), TG_TABLE_NAME
+      USING ERRCODE = 'restrict_violation';
+  END IF;
+  RETURN NULL;
+END $$
+"""
+ENTITIES = (
+    "base_entity",
+    "skill_entity",
+    "industry_entity",
+    "team_entity",
+    "job_role_entity",
+    "agent_entity",
+)
 TRIGGERS = (
     ("append BEFORE INSERT ON audit_record", "ROW EXECUTE FUNCTION audit_append()"),
     ("append_only BEFORE UPDATE OR TRUNCATE ON audit_record", "STATEMENT EXECUTE FUNCTION audit_refuse()"),
@@ -114,6 +141,12 @@ TRIGGERS = (
         "STATEMENT EXECUTE FUNCTION audit_guard()",
     ),
 )
+ENTITY_TRIGGERS = {
+    "recorded": """CREATE CONSTRAINT TRIGGER recorded AFTER INSERT OR UPDATE OR DELETE ON {table}
+      DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION audit_insist()""",
+    "no_truncate": """CREATE TRIGGER no_truncate BEFORE TRUNCATE ON {table}
+      FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse()""",
+}
 FUNCTIONS = (
     "audit_prune(timestamptz)",
     "audit_hash(audit_record)",
@@ -121,6 +154,7 @@ FUNCTIONS = (
     "audit_refuse()",
     "audit_retire()",
     "audit_guard()",
+    "audit_insist()",
     "audit_field(text)",
     "audit_retention()",
 )
@@ -129,10 +163,13 @@ FUNCTIONS = (
 def upgrade() -> None:
     """Create tables, functions and triggers."""
     create_tables()
-    for function in (RETENTION, FIELD, HASH, APPEND, REFUSE, RETIRE, PRUNE, GUARD):
+    for function in (RETENTION, FIELD, HASH, APPEND, REFUSE, RETIRE, PRUNE, GUARD, INSIST):
         op.execute(function)
     for event, action in TRIGGERS:
         op.execute(f"CREATE TRIGGER {event} FOR EACH {action}")
+    for table in ENTITIES:
+        for statement in ENTITY_TRIGGERS.values():
+            op.execute(statement.format(table=table))
 
 
 def create_tables() -> None:
@@ -150,6 +187,8 @@ def create_tables() -> None:
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("previous_hash", sa.LargeBinary, nullable=False),
         sa.Column("record_hash", sa.LargeBinary, nullable=False),
+        # For audit_insist alone, and so not hashed: it means nothing once the transaction has ended.
+        sa.Column("transaction", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("tenant", "sequence", name="pk_audit_record"),
         sa.UniqueConstraint("tenant", "previous_hash", name="uq_audit_record_tenant_previous_hash"),
         sa.CheckConstraint("action IN ('insert', 'update', 'delete')", name=op.f("ck_audit_record_action")),
@@ -175,6 +214,9 @@ def create_tables() -> None:
 
 def downgrade() -> None:
     """Drop the trail, and all that it could prove."""
+    for table in ENTITIES:
+        for trigger in ENTITY_TRIGGERS:
+            op.execute(f"DROP TRIGGER {trigger} ON {table}")
     for function in FUNCTIONS[:2]:
         op.execute(f"DROP FUNCTION {function}")
     op.drop_table("audit_record")

@@ -15,8 +15,9 @@ depends_on = None
 
 # Once it was set in a session, the setting is empty and not null after the transaction.
 OWN = "tenant = nullif(current_setting('plant.tenant', true), '')"
-# The tables of the kinds have no tenant of their own: what is visible of base_entity decides.
-OWN_BASE = "EXISTS (SELECT FROM base_entity b WHERE b.id = {table}.id)"
+# The tables of the kinds have no tenant of their own: what is visible of base_entity decides. The kind
+# too, which never changes: a team can't be a skill as well.
+OWN_BASE = "EXISTS (SELECT FROM base_entity b WHERE b.id = {table}.id AND b.kind = '{kind}')"
 # Foreign keys look past row-level security: without this, one could refer to what one can't see.
 REFERENCE = "({column} IS NULL OR EXISTS (SELECT FROM {other} o WHERE o.id = {column}))"
 KINDS: dict[str, dict[str, str]] = {
@@ -37,7 +38,7 @@ def upgrade() -> None:
     for table in ("base_entity", "audit_head"):
         op.execute(f"CREATE POLICY own_rows ON {table} USING ({OWN})")
     for table, references in KINDS.items():
-        own = OWN_BASE.format(table=table)
+        own = OWN_BASE.format(table=table, kind=table.removesuffix("_entity"))
         visible = (REFERENCE.format(column=column, other=other) for column, other in references.items())
         op.execute(
             f"CREATE POLICY own_rows ON {table} USING ({own}) WITH CHECK ({' AND '.join((own, *visible))})"

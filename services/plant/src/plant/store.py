@@ -58,9 +58,9 @@ async def create(
     return Created(entity, replayed=False)
 
 
-async def get(session: AsyncSession, kind: type[E], entity_id: UUID) -> E:
-    """Return an entity of a kind. Raises NotFoundError."""
-    found = await session.get(kind, entity_id)
+async def get(session: AsyncSession, kind: type[E], entity_id: UUID, *, lock: bool = False) -> E:
+    """Return an entity of a kind; locked, as whoever was changing it has left it. Raises NotFoundError."""
+    found = await session.get(kind, entity_id, with_for_update=lock or None)
     if found is None:
         raise NotFoundError(f"There is no {kind.__name__.lower()} {entity_id}.")
     return found
@@ -103,12 +103,10 @@ async def change(
 
 
 async def remove(session: AsyncSession, kind: type[BaseEntity], entity_id: UUID) -> None:
-    """Remove an entity. Raises NotFoundError and InUseError."""
-    await session.delete(await get(session, kind, entity_id))
+    """Remove an entity, whatever its version. Raises NotFoundError and InUseError."""
+    await session.delete(await get(session, kind, entity_id, lock=True))
     try:
         await session.flush()
-    except StaleDataError:
-        raise NotFoundError(f"{entity_id} was changed or removed at this moment.") from None
     except IntegrityError as error:
         if sqlstate(error) not in FOREIGN_KEY_VIOLATIONS:
             raise
@@ -138,7 +136,9 @@ async def _known(session: AsyncSession, entity: E) -> E | None:
 
 
 async def _see_references(session: AsyncSession, entity: BaseEntity) -> None:
+    """Lock what the entity refers to as its foreign keys will: what was seen is there when they look."""
     for column, kind in REFERENCES.items():
         wanted = getattr(entity, column, None)
-        if wanted is not None and await session.get(kind, wanted) is None:
+        lock = {"read": True, "key_share": True, "of": kind.__table__}
+        if wanted is not None and await session.get(kind, wanted, with_for_update=lock) is None:
             raise UnknownReferenceError(f"{column}: there is no {kind.__name__.lower()} {wanted}.")

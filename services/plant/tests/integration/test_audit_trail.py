@@ -7,18 +7,19 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from uuid import UUID, uuid4
 
+import httpx2
 import pytest
-from sqlalchemy import func, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from plant.audit import trail
-from plant.audit.chain import GENESIS, Break, Fault, Record, hash_of
+from plant.audit.chain import GENESIS, Break, Fault, Head, Record, hash_of
 from plant.audit.tables import AuditRecord
 from plant.caller import Caller
 from plant.connector import SNAPSHOT, Connector
 from plant.embeddings import digest
-from plant.entities import Team
+from plant.entities import BaseEntity, Team
 from plant_embeddings import at_angle
 from plant_factories import Factories
 
@@ -79,6 +80,44 @@ async def test_a_change_that_changes_nothing_leaves_no_record(session: AsyncSess
     team.name = "night shift"
     await session.flush()
     assert len(await records(session)) == 1
+
+
+PAST_THE_ORM = {
+    "an update of the base": update(BaseEntity).values(name="forgotten"),
+    "an update of a kind": update(Team).values(capacity=99),
+    "a removal": delete(BaseEntity),
+    "a removal of the kind's row": text("DELETE FROM team_entity"),
+    "an insertion": insert(BaseEntity).values(kind="team", name="forgotten"),
+}
+
+
+@pytest.mark.parametrize("change", sorted(PAST_THE_ORM))
+async def test_a_change_that_passes_the_orm_by_isn_t_committed_without_a_record(
+    connector: Connector, caller: Caller, change: str
+) -> None:
+    async with connector.session(caller) as session:
+        made = await Factories(session).team(name="night shift")
+    with pytest.raises(IntegrityError, match="the audit trail has no record"):
+        async with connector.session(caller) as session:
+            await session.execute(PAST_THE_ORM[change])
+    async with connector.session(caller) as session:
+        assert [each.name for each in await session.scalars(select(BaseEntity))] == ["night shift"]
+        assert (await session.get_one(Team, made.id)).capacity == 8
+
+
+async def test_a_record_of_another_transaction_doesn_t_count(connector: Connector, caller: Caller) -> None:
+    async with connector.session(caller) as session:
+        team = await Factories(session).team()
+        team.description = "recorded"
+    with pytest.raises(IntegrityError, match="no record of this update"):
+        async with connector.session(caller) as session:
+            await session.execute(update(BaseEntity).values(description="forgotten"))
+
+
+@pytest.mark.parametrize("table", ["base_entity", "skill_entity"])
+async def test_entities_can_t_be_truncated(session: AsyncSession, table: str) -> None:
+    with pytest.raises(IntegrityError, match=f"allows no truncate of {table}"):
+        await session.execute(text(f"TRUNCATE {table} CASCADE"))
 
 
 async def test_what_is_rolled_back_leaves_no_record_and_no_gap(
@@ -254,6 +293,25 @@ async def test_records_are_in_the_order_in_which_they_were_written(
         assert [each.sequence for each in found] == list(range(1, 9))
         assert [each.recorded_at for each in found] == sorted(each.recorded_at for each in found)
         assert (await trail.check(session)).intact
+
+
+async def test_a_record_that_is_appended_during_a_check_is_no_tampering(
+    http: httpx2.AsyncClient, connector: Connector, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the two queries of a check, the head's and the records', another transaction writes."""
+    async with connector.session(caller) as session:
+        await Factories(session).team(name="before")
+    read_head = trail.head
+
+    async def head_then_write(session: AsyncSession) -> Head:
+        found = await read_head(session)
+        async with connector.session(caller) as writer:
+            await Factories(writer).team(name="between")
+        return found
+
+    monkeypatch.setattr(trail, "head", head_then_write)
+    verdict = (await http.get("/audit/verify")).json()
+    assert (verdict["intact"], verdict["records"]) == (True, 1)
 
 
 async def test_every_tenant_has_a_chain_of_its_own(connector: Connector, caller: Caller) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy import URL, inspect, select, text
 from sqlalchemy.dialects.postgresql import TIMESTAMP, UUID
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import InvalidRequestError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
-from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool
 
 from plant.caller import Caller
 from plant.connector import Connector
@@ -62,6 +64,22 @@ async def test_every_connection_carries_the_service_s_settings(engine: AsyncEngi
     async with engine.connect() as connection:
         found = {name: await connection.scalar(text(f"SHOW {name}")) for name in wanted}
     assert found == wanted
+
+
+async def test_a_commit_is_on_the_disk_also_where_the_database_s_default_is_otherwise(
+    settings: Settings, noxlib_database: Any
+) -> None:
+    url = make_url(noxlib_database.url("asyncpg"))
+    connector = Connector(replace(settings, database_url=url))
+    async with connector.engine.begin() as connection:
+        await connection.execute(text(f'ALTER DATABASE "{url.database}" SET synchronous_commit = off'))
+    await connector.close()
+    plain = create_async_engine(url, poolclass=NullPool)
+    async with plain.connect() as without, connector.engine.connect() as connection:
+        assert await without.scalar(text("SHOW synchronous_commit")) == "off"
+        assert await connection.scalar(text("SHOW synchronous_commit")) == "on"
+    await plain.dispose()
+    await connector.close()
 
 
 async def test_the_declared_extensions_are_loaded(session: AsyncSession) -> None:

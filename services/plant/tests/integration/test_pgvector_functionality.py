@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import struct
+from typing import Any
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import Select, func, select, text
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,7 +16,7 @@ from plant.caller import Caller
 from plant.connector import Connector
 from plant.embeddings import DIMENSIONS
 from plant.entities import JobRole, Skill
-from plant.search import Metric, nearest
+from plant.search import Metric, nearest, nearest_query
 from plant_embeddings import anywhere, at_angle
 from plant_factories import Factories
 
@@ -67,12 +69,15 @@ async def test_a_search_by_cosine_uses_the_index(session: AsyncSession, make: Fa
         await make.skill(embedding_384=anywhere(seed))
     await session.execute(text("SET LOCAL enable_seqscan = off"))
     await session.execute(text("SET LOCAL enable_sort = off"))
-    question = f"'{anywhere(99)}'"
-    ordered = f"SELECT id FROM skill_entity ORDER BY embedding_384 <=> {question} LIMIT 5"
-    plan = "\n".join(await session.scalars(text(f"EXPLAIN {ordered}")))
-    assert "Index Scan using ix_skill_entity_embedding_384" in plan
-    by_l2 = "\n".join(await session.scalars(text(f"EXPLAIN {ordered.replace('<=>', '<->')}")))
-    assert "ix_skill_entity_embedding_384" not in by_l2
+    index = "Index Scan using ix_skill_entity_embedding_384"
+    assert index in await plan(session, nearest_query(anywhere(99), limit=5, metric=Metric.COSINE))
+    assert index not in await plan(session, nearest_query(anywhere(99), limit=5, metric=Metric.L2))
+
+
+async def plan(session: AsyncSession, query: Select[Any]) -> str:
+    """Return how PostgreSQL would run the statement that the service sends."""
+    statement = query.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})
+    return "\n".join(await session.scalars(text(f"EXPLAIN {statement}")))
 
 
 async def test_a_small_tenant_beside_a_large_one_finds_its_skills(

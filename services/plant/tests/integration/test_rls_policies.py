@@ -142,6 +142,12 @@ async def test_half_of_another_tenant_s_entity_can_t_be_written(session: AsyncSe
     assert "row-level security" in said
 
 
+async def test_an_entity_can_t_be_of_two_kinds(session: AsyncSession, make: Factories) -> None:
+    team = await make.team()
+    said = await refused(session, "INSERT INTO skill_entity (id, category) VALUES (:id, 'x')", id=team.id)
+    assert "row-level security" in said
+
+
 async def test_a_reference_to_what_is_hidden_is_refused_by_code_and_database(
     session: AsyncSession, make: Factories
 ) -> None:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, insert, select, text, update
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from plant import store
+from plant.audit.tables import AuditRecord
 from plant.caller import Caller
 from plant.connector import Connector
 from plant.entities import BaseEntity, Industry, Skill, Team
 from plant.errors import DatabaseUnavailableError, InUseError, StaleVersionError
+from plant.settings import Settings
 from plant_factories import Factories
 
 pytestmark = pytest.mark.transactions
@@ -32,8 +37,18 @@ async def capacity(session: AsyncSession, team: Team) -> int:
 
 
 async def set_capacity(session: AsyncSession, team: Team, value: int) -> None:
+    """Change a row by a statement: the ORM would look at the version before the database has to."""
     statement = text("UPDATE team_entity SET capacity = :value WHERE id = :id")
     await session.execute(statement, {"value": value, "id": team.id})
+    await record(session, team)
+
+
+async def record(session: AsyncSession, team: Team) -> None:
+    """Write what the database insists on, and the ORM would have written."""
+    statement = insert(AuditRecord).values(
+        entity_id=team.id, kind="team", action="update", version=1, actor="tester", payload={}
+    )
+    await session.execute(statement)
 
 
 async def teams(session: AsyncSession) -> int:
@@ -110,15 +125,26 @@ async def test_a_write_on_an_old_snapshot_fails_to_serialize(
         assert await capacity(session, team) == 9
 
 
+@pytest.fixture
+async def unrecorded(noxlib_database: Any, settings: Settings) -> AsyncIterator[Connector]:
+    """Have a database of the test's own that doesn't insist on records."""
+    connector = Connector(replace(settings, database_url=make_url(noxlib_database.url("asyncpg"))))
+    async with connector.engine.begin() as connection:
+        for table in ("base_entity", "industry_entity"):
+            await connection.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER recorded"))
+    yield connector
+    await connector.close()
+
+
 async def test_write_skew_passes_at_repeatable_read_and_fails_at_serializable(
-    connector: Connector, caller: Caller
+    unrecorded: Connector, caller: Caller
 ) -> None:
     """Each counts the industries and adds one: in no order would both have counted the same."""
 
     async def both_add(isolation: str, name: str) -> None:
         async with (
-            connector.session(caller, isolation=isolation) as first,
-            connector.session(caller, isolation=isolation) as second,
+            unrecorded.session(caller, isolation=isolation) as first,
+            unrecorded.session(caller, isolation=isolation) as second,
         ):
             for each in (first, second):
                 assert await each.scalar(select(func.count()).select_from(Industry)) is not None
@@ -162,10 +188,12 @@ async def test_of_two_who_wait_for_each_other_one_gives_way(connector: Connector
         other = 1 - mine
         try:
             async with connector.session(caller) as session:
-                await set_capacity(session, pair[mine], 20 + mine)
+                await hold(session, pair[mine])
                 both_hold[mine].set()
                 await both_hold[other].wait()
-                await set_capacity(session, pair[other], 20 + mine)
+                await hold(session, pair[other])
+                for each in pair:
+                    await set_capacity(session, each, 20 + mine)
         except DatabaseUnavailableError as error:
             return str(getattr(error.__cause__.orig, "sqlstate", ""))  # type: ignore[union-attr]
         return "committed"
@@ -173,6 +201,11 @@ async def test_of_two_who_wait_for_each_other_one_gives_way(connector: Connector
     assert sorted(await asyncio.gather(lock(0), lock(1))) == ["40P01", "committed"]
     async with connector.session(caller) as session:
         assert len({await capacity(session, each) for each in pair}) == 1
+
+
+async def hold(session: AsyncSession, team: Team) -> None:
+    """Lock a row, and not the trail's head, which would make the second one wait before it holds anything."""
+    await session.execute(text("SELECT FROM team_entity WHERE id = :id FOR UPDATE"), {"id": team.id})
 
 
 async def test_a_savepoint_takes_back_its_part_alone(session: AsyncSession, make: Factories) -> None:
@@ -242,6 +275,7 @@ async def test_concurrent_additions_all_count(connector: Connector, caller: Call
         async with connector.session(caller) as session:
             statement = update(Team.__table__).where(Team.__table__.c.id == team.id)  # type: ignore[arg-type]
             await session.execute(statement.values(capacity=Team.__table__.c.capacity + 1))
+            await record(session, team)
 
     await asyncio.gather(*(grow() for _ in range(10)))
     async with connector.session(caller) as session:

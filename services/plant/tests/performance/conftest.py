@@ -28,6 +28,11 @@ SELECT id, 'trade', CAST((
 FROM base_entity
 """
 
+RECORDS = """
+INSERT INTO audit_record (entity_id, kind, action, version, actor, payload)
+SELECT id, kind, 'insert', version, 'tester', '{}' FROM base_entity
+"""
+
 
 class Running:
     """A connector and the event loop that it lives in: a benchmark is no coroutine."""
@@ -54,6 +59,7 @@ def running(settings: Settings) -> Iterator[Running]:
         async with running.connector.session(running.caller) as session:
             await session.execute(text(BASES), {"count": SKILLS})
             await session.execute(text(EMBEDDINGS))
+            await session.execute(text(RECORDS))
 
     running(fill)
     yield running

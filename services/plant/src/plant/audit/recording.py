@@ -1,6 +1,8 @@
 """Write a record for every entity that a session inserts, updates or deletes, in its transaction.
 
-The ORM's own events do it, not each place that changes an entity: none can forget it.
+The ORM's own events do it, not each place that changes an entity. A statement that passes them by, such
+as `session.execute(update(Skill))`, has to bring its record along: the database doesn't commit it without
+(migrations/versions/004_audit_trail.py).
 """
 
 from __future__ import annotations

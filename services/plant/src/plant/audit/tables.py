@@ -32,6 +32,7 @@ class AuditRecord(Base):
     recorded_at: Mapped[datetime] = mapped_column(server_default=FetchedValue())
     previous_hash: Mapped[bytes] = mapped_column(LargeBinary, server_default=FetchedValue())
     record_hash: Mapped[bytes] = mapped_column(LargeBinary, server_default=FetchedValue())
+    transaction: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
 
     __table_args__: Any = (
         # Two records that follow the same one would be a fork.

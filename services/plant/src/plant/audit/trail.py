@@ -52,7 +52,7 @@ async def prune(session: AsyncSession, before: datetime) -> int:
 
 
 def _records() -> Select[Any]:
-    columns = [each for each in AuditRecord.__table__.c if each.name != "payload"]
+    columns = [each for each in AuditRecord.__table__.c if each.name not in ("payload", "transaction")]
     payload = cast(AuditRecord.payload, Text).label("payload")  # as it was hashed
     return select(*columns, payload).order_by(AuditRecord.sequence)
 
