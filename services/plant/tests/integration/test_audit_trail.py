@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import httpx2
 import pytest
-from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy import Executable, delete, func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -82,7 +82,7 @@ async def test_a_change_that_changes_nothing_leaves_no_record(session: AsyncSess
     assert len(await records(session)) == 1
 
 
-PAST_THE_ORM = {
+PAST_THE_ORM: dict[str, Executable] = {
     "an update of the base": update(BaseEntity).values(name="forgotten"),
     "an update of a kind": update(Team).values(capacity=99),
     "a removal": delete(BaseEntity),

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Select, func, select, text
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -76,7 +75,7 @@ async def test_a_search_by_cosine_uses_the_index(session: AsyncSession, make: Fa
 
 async def plan(session: AsyncSession, query: Select[Any]) -> str:
     """Return how PostgreSQL would run the statement that the service sends."""
-    statement = query.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})
+    statement = query.compile(session.get_bind(), compile_kwargs={"literal_binds": True})
     return "\n".join(await session.scalars(text(f"EXPLAIN {statement}")))
 
 
