@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from uuid import uuid4
 
 import asyncpg
+import pytest
 import pytest_asyncio
+from alembic import command
+from alembic.config import Config
 
 ADMIN = os.environ["ONE_SERVER_ADMIN"]
 
@@ -25,8 +29,8 @@ class Database:
 
 
 @pytest_asyncio.fixture
-async def noxlib_database() -> AsyncIterator[Database]:
-    """Make an empty database with the extensions, and drop it again: what the suite asks for empties it."""
+async def noxlib_database(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
+    """Make a migrated database, and drop it again; for `blank`, which empties it, one without tables."""
     name = f"test_{uuid4().hex}"
     admin = await asyncpg.connect(f"{ADMIN}/postgres")
     await admin.execute(f"CREATE DATABASE {name} OWNER app")
@@ -34,6 +38,11 @@ async def noxlib_database() -> AsyncIterator[Database]:
     for extension in ("vector", "pg_trgm"):
         await inside.execute(f"CREATE EXTENSION {extension}")
     await inside.close()
-    yield Database(name)
+    made = Database(name)
+    if "blank" not in request.fixturenames:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("DATABASE_URL", made.url("asyncpg"))
+            await asyncio.to_thread(command.upgrade, Config("alembic.ini"), "head")
+    yield made
     await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
     await admin.close()
