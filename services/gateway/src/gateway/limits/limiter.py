@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -10,15 +9,13 @@ from redis import Redis
 from sqlalchemy import Engine, select
 
 from gateway.database import transaction
-from gateway.errors import DatabaseUnavailableError
-from gateway.kept import Kept
 from gateway.limits.gcra import Decision
 from gateway.limits.local import LocalLimiter
 from gateway.limits.plans import MICROSECONDS, Plan
 from gateway.redis_guard import RedisGuard, RedisUnavailableError
 from gateway.schema import plans
 
-KEEP_PLANS = 30.0  # seconds until a changed plan is noticed
+KEEP_PLANS = 30.0  # seconds until the plans are read again
 
 # limits/gcra.py in Redis: atomic, and by one clock for all processes. A test holds the two together.
 SCRIPT = """
@@ -33,8 +30,6 @@ local milliseconds = math.ceil((whole - now) / 1000)
 redis.call('SET', KEYS[1], string.format('%.0f', whole), 'PX', math.max(milliseconds, 1))
 return {1, math.floor(-early / interval), 0, string.format('%.0f', whole), string.format('%.0f', now)}
 """
-
-logger = logging.getLogger(__name__)
 
 
 class Limiter:
@@ -66,25 +61,24 @@ def take(redis: Redis, client: str, plan: Plan) -> Decision:
 
 
 class PlanBook:
-    """The plans in the database, read every half minute; the last ones known serve while it is away."""
+    """The plans in the database as they were read last: no request waits for them."""
 
     def __init__(self, engine: Engine, default: Plan) -> None:
-        """Take the database, and the plan of clients that have none."""
+        """Take the database, and the plan of clients that have none; also of all before the first reading."""
         self._engine = engine
         self._default = default
         self._known: Mapping[str, Plan] = {}
-        self._kept = Kept(self._read, KEEP_PLANS)
 
     def plan_of(self, client: str) -> Plan:
         """Return a client's plan."""
-        return self._kept.value().get(client, self._default)
+        return self._known.get(client, self._default)
 
-    def _read(self) -> Mapping[str, Plan]:
-        try:
-            with transaction(self._engine) as connection:
-                rows = connection.execute(select(plans)).all()
-        except DatabaseUnavailableError:
-            logger.warning("plans can't be read; going on with those known")
-            return self._known
+    def renew(self) -> bool:
+        """Read the plans; False, as the step of a loop: not at once again.
+
+        Raises DatabaseUnavailableError; the plans known go on to hold.
+        """
+        with transaction(self._engine) as connection:
+            rows = connection.execute(select(plans)).all()
         self._known = {row.client: Plan(per_second=row.per_second, burst=row.burst) for row in rows}
-        return self._known
+        return False
