@@ -66,12 +66,12 @@ class Loop:
 
 
 class Background:
-    """The relay and the workers of one process."""
+    """The relay, the workers and what else one process does by itself."""
 
-    def __init__(self, relay: Loop, workers: Sequence[Loop]) -> None:
+    def __init__(self, relay: Loop, others: Sequence[Loop]) -> None:
         """Take loops that haven't begun."""
         self._relay = relay
-        self._loops = (relay, *workers)
+        self._loops = (relay, *others)
 
     def start(self) -> None:
         """Begin."""

@@ -2,68 +2,50 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+from psycopg.abc import RV, PQGen
+from psycopg.pq import TransactionStatus
+from psycopg.rows import TupleRow
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from gateway.breaker import Breaker
 from gateway.errors import DatabaseUnavailableError
 from gateway.settings import Settings
 
+# Who meets a silent server waits for a connection, for its sign of life, and for a new one: their sum.
+POOL_TIMEOUT = 2.0  # seconds that a request waits for a free connection
+ANSWER_TIMEOUT = 5.0  # seconds until a silent server is given up: more than it has for a statement
 CONNECT_TIMEOUT = 3  # seconds until an unreachable server is given up
-POOL_TIMEOUT = 5.0  # seconds that a request waits for a free connection
-SILENCE = 12.0  # seconds without a byte of an answer; more than any statement may take
 AGAIN = "Try again in a moment, with the same idempotency key."
 # A hire that was accepted must survive the server's death, whatever the server's default is: hence
 # synchronous_commit. A worker's transaction is idle while cs1 and plant are asked: hence 30 seconds.
 SERVER_OPTIONS = (
-    "-c synchronous_commit=on -c lock_timeout=5s -c statement_timeout=10s "
+    "-c synchronous_commit=on -c lock_timeout=2s -c statement_timeout=4s "
     "-c idle_in_transaction_session_timeout=30s"
 )
 
 
-class ImpatientConnection(psycopg.Connection[Any]):
-    """A connection that gives up a server which has fallen silent.
+class PunctualConnection(psycopg.Connection[TupleRow]):
+    """A connection that is closed when the server leaves a command without an answer.
 
-    The server's own time limits end what it works on. One that is stopped, or behind a network that
-    swallows everything, keeps none, and libpq would wait for ever.
+    The server's own time limits are no help when it is stopped or cut off, nor are TCP's: the kernel
+    of a stopped server goes on to acknowledge what it is sent.
     """
 
-    def wait(self, gen: Generator[Any, Any, Any], *args: Any, **kwargs: Any) -> Any:
-        """Wait for an answer as psycopg does, but not for ever; raises OperationalError."""
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = ANSWER_TIMEOUT) -> RV:
+        """Run a command to its end, as psycopg does for all of them; raises psycopg.OperationalError."""
         try:
-            return super().wait(_impatient(gen), *args, **kwargs)
-        except SilentServerError:
-            self.close()  # what is unanswered makes it useless
+            return super().wait(gen, interval, timeout)
+        except psycopg.OperationalError:
+            if self.info.transaction_status is TransactionStatus.ACTIVE:
+                self.close()  # its answer would be taken for the next command's
             raise
-
-
-class SilentServerError(psycopg.OperationalError):
-    """No byte came for too long."""
-
-
-def _impatient(gen: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-    """Pass on what psycopg's waiting and its protocol tell each other, and look at the time.
-
-    The waiting reports every tenth of a second, with 0 while nothing has come.
-    """
-    heard = time.monotonic()
-    try:
-        wanted = next(gen)
-        while True:
-            ready = yield wanted
-            if ready:
-                heard = time.monotonic()
-            elif time.monotonic() - heard > SILENCE:
-                raise SilentServerError(f"the server has been silent for {SILENCE:g} s")
-            wanted = gen.send(ready)
-    except StopIteration as end:
-        return end.value
 
 
 def open_engine(settings: Settings) -> Engine:
@@ -81,12 +63,29 @@ def open_engine(settings: Settings) -> Engine:
         hide_parameters=True,
         connect_args={"connect_timeout": CONNECT_TIMEOUT, "options": SERVER_OPTIONS},
     )
-    event.listen(engine, "do_connect", _connect)
+    breaker = Breaker()
+
+    @event.listens_for(engine, "do_connect")
+    def connect(_dialect: Any, _record: Any, _arguments: Any, options: dict[str, Any]) -> PunctualConnection:
+        return _connect(breaker, options)
+
     return engine
 
 
-def _connect(_dialect: Any, _record: Any, args: list[Any], options: dict[str, Any]) -> ImpatientConnection:
-    return ImpatientConnection.connect(*args, **options)
+def _connect(breaker: Breaker, options: dict[str, Any]) -> PunctualConnection:
+    """Connect, unless that has just failed again and again.
+
+    Otherwise requests that wait for a silent server would hold all threads, and reads would get none.
+    """
+    if breaker.wait() > 0:
+        raise psycopg.OperationalError("left alone, since it can't be reached")
+    try:
+        connection = PunctualConnection.connect(**options)
+    except psycopg.OperationalError:
+        breaker.failed()
+        raise
+    breaker.succeeded()
+    return connection
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from gateway.database import open_engine
 from gateway.fulfilment.next_step import NextStep
 from gateway.hire_store import HireStore
 from gateway.kept import Kept
-from gateway.limits.limiter import Limiter, PlanBook
+from gateway.limits.limiter import KEEP_PLANS, Limiter, PlanBook
 from gateway.limits.local import LocalLimiter
 from gateway.redis_guard import EDGE_TIMEOUT, RedisGuard, open_redis
 from gateway.relay import Relay
@@ -53,6 +53,7 @@ class Parts:
     staff: Staff
     cache: Cache
     limiter: Limiter
+    plans: PlanBook
     background: Background
     breakers: dict[str, Breaker]
 
@@ -77,6 +78,7 @@ def build(settings: Settings, transports: Transports | None = None) -> Parts:
     staff = Staff(plant, settings.tenant)
     store = HireStore(engine)
     plans = PlanBook(engine, settings.default_plan)
+    next_step = NextStep(staff, Kept(staff.roster, KEEP_ROSTER), ledger)
     breakers = {"cs1": ledger.service.breaker, "plant": plant.breaker, "redis": guard.breaker}
     return Parts(
         engine=engine,
@@ -86,19 +88,19 @@ def build(settings: Settings, transports: Transports | None = None) -> Parts:
         staff=staff,
         cache=Cache(guard),
         limiter=Limiter(guard, LocalLimiter(), plans.plan_of),
-        background=_background(settings, store, HireStream(queue, settings.lease), ledger, staff),
+        plans=plans,
+        background=_background(settings, store, HireStream(queue, settings.lease), next_step, plans),
         breakers=breakers,
     )
 
 
 def _background(
-    settings: Settings, store: HireStore, stream: HireStream, ledger: Ledger, staff: Staff
+    settings: Settings, store: HireStore, stream: HireStream, next_step: NextStep, plans: PlanBook
 ) -> Background:
-    next_step = NextStep(staff, Kept(staff.roster, KEEP_ROSTER), ledger)
     host = socket.gethostname()
     workers = [
         Worker(f"{host}-{number}", store, stream, next_step, BLOCK) for number in range(settings.workers)
     ]
     relay = Loop("relay", Relay(store, stream, settings.lease).step, POLL)
     loops = [Loop(f"worker-{number}", worker.step, 0.0) for number, worker in enumerate(workers)]
-    return Background(relay, loops)
+    return Background(relay, [*loops, Loop("plans", plans.renew, KEEP_PLANS)])

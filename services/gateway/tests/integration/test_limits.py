@@ -6,16 +6,17 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 from redis import Redis
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 from starlette.testclient import TestClient
 
 from gateway.api import create_app
-from gateway.database import transaction
+from gateway.errors import DatabaseUnavailableError
 from gateway.limits.gcra import decide
 from gateway.limits.limiter import SCRIPT, PlanBook, take
 from gateway.limits.plans import Plan
@@ -27,9 +28,24 @@ TRICKLE = {"X-Client": "trickle"}  # one request a second, three at once: tests/
 
 
 @pytest.fixture
+def parts(parts: Parts) -> Parts:
+    """Return a gateway that knows the plans, though its loops don't run."""
+    parts.plans.renew()
+    return parts
+
+
+@pytest.fixture
 def redis(settings: Settings) -> Iterator[Redis]:
     with open_redis(settings.redis_url, 2.0) as client:
         yield client
+
+
+@contextmanager
+def locked_plans(engine: Engine) -> Iterator[None]:
+    """Let nobody read the plans while the block runs."""
+    with engine.begin() as connection:
+        connection.execute(text("LOCK TABLE plans"))
+        yield
 
 
 def statuses(http: TestClient, count: int, headers: dict[str, str]) -> Counter[int]:
@@ -65,6 +81,7 @@ def test_health_is_never_limited(http: TestClient) -> None:
 
 def test_processes_share_a_limit(settings: Settings, http: TestClient) -> None:
     other = build(settings)
+    other.plans.renew()
     second = TestClient(create_app(other))
     found = Counter(each.get("/backlog", headers=TRICKLE).status_code for each in (http, second) * 3)
     other.close()
@@ -74,6 +91,7 @@ def test_processes_share_a_limit(settings: Settings, http: TestClient) -> None:
 def test_without_redis_each_process_counts_for_itself(settings: Settings) -> None:
     deserted = replace(settings, redis_url="redis://127.0.0.1:1/0")  # nobody listens on port 1
     parts = build(deserted)
+    parts.plans.renew()
     http = TestClient(create_app(parts))
     assert statuses(http, 5, TRICKLE) == {200: 3, 429: 2}
     assert http.get("/health").json()["circuits"]["redis"] == "open"
@@ -113,14 +131,28 @@ def test_threads_at_once_get_no_more_than_the_burst(redis: Redis) -> None:
     assert sum(allowed) == 10
 
 
-def test_plans_are_kept_while_the_database_is_away(parts: Parts, settings: Settings) -> None:
+def test_plans_are_kept_while_they_can_not_be_read(parts: Parts) -> None:
     default = Plan(per_second=9, burst=9)
     book = PlanBook(parts.engine, default)
-    known = book.plan_of("trickle")
-    assert (known, book.plan_of("stranger")) == (Plan(per_second=1, burst=3), default)
-    with transaction(parts.engine) as connection:
-        connection.execute(text("ALTER TABLE plans RENAME TO elsewhere"))
-    assert book.plan_of("trickle") == known
-    deserted = build(replace(settings, database_url=settings.database_url.set(host="127.0.0.1", port=1)))
-    assert PlanBook(deserted.engine, default).plan_of("trickle") == default
-    deserted.close()
+    assert book.plan_of("trickle") == default
+    book.renew()
+    with locked_plans(parts.engine), pytest.raises(DatabaseUnavailableError):
+        book.renew()
+    assert book.plan_of("trickle") == Plan(per_second=1, burst=3)
+    assert book.plan_of("stranger") == default
+
+
+def test_nobody_waits_while_the_plans_are_read(parts: Parts, http: TestClient) -> None:
+    with ThreadPoolExecutor(1) as pool, locked_plans(parts.engine):
+        reading = pool.submit(parts.plans.renew)
+        limits = [http.get("/backlog", headers=TRICKLE).headers["RateLimit-Limit"] for _ in range(2)]
+        assert (limits, reading.done()) == (["3", "3"], False)
+
+
+def test_a_gateway_that_starts_reads_the_plans_by_itself(settings: Settings) -> None:
+    starting = build(settings)
+    with TestClient(create_app(starting)):
+        deadline = time.monotonic() + 5.0
+        while starting.plans.plan_of("trickle") == settings.default_plan:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)

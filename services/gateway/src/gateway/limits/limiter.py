@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Callable, Mapping
-from threading import Lock, Thread
 from typing import Any, cast
 
 from redis import Redis
 from sqlalchemy import Engine, select
 
 from gateway.database import transaction
-from gateway.errors import DatabaseUnavailableError
 from gateway.limits.gcra import Decision
 from gateway.limits.local import LocalLimiter
 from gateway.limits.plans import MICROSECONDS, Plan
 from gateway.redis_guard import RedisGuard, RedisUnavailableError
 from gateway.schema import plans
 
-KEEP_PLANS = 30.0  # seconds until a changed plan is noticed
+KEEP_PLANS = 30.0  # seconds until the plans are read again
 
 # limits/gcra.py in Redis: atomic, and by one clock for all processes. A test holds the two together.
 SCRIPT = """
@@ -34,8 +30,6 @@ local milliseconds = math.ceil((whole - now) / 1000)
 redis.call('SET', KEYS[1], string.format('%.0f', whole), 'PX', math.max(milliseconds, 1))
 return {1, math.floor(-early / interval), 0, string.format('%.0f', whole), string.format('%.0f', now)}
 """
-
-logger = logging.getLogger(__name__)
 
 
 class Limiter:
@@ -67,41 +61,24 @@ def take(redis: Redis, client: str, plan: Plan) -> Decision:
 
 
 class PlanBook:
-    """The plans in the database, read every half minute, while those known serve."""
+    """The plans in the database as they were read last: no request waits for them."""
 
-    def __init__(self, engine: Engine, default: Plan, clock: Callable[[], float] = time.monotonic) -> None:
-        """Take the database, the plan of clients that have none, and what tells the time."""
+    def __init__(self, engine: Engine, default: Plan) -> None:
+        """Take the database, and the plan of clients that have none; also of all before the first reading."""
         self._engine = engine
         self._default = default
-        self._clock = clock
-        self._known: Mapping[str, Plan] | None = None
-        self._due = 0.0
-        self._reading = Lock()
+        self._known: Mapping[str, Plan] = {}
 
     def plan_of(self, client: str) -> Plan:
-        """Return a client's plan. Only the first requests wait for the database, and for one reading."""
-        if self._known is None:
-            with self._reading:
-                known = self._read() if self._known is None else self._known
-        else:
-            known = self._known
-            if self._clock() >= self._due and self._reading.acquire(blocking=False):
-                Thread(target=self._read_aside, name="plans", daemon=True).start()
-        return known.get(client, self._default)
+        """Return a client's plan."""
+        return self._known.get(client, self._default)
 
-    def _read_aside(self) -> None:
-        try:
-            self._read()
-        finally:
-            self._reading.release()
+    def renew(self) -> bool:
+        """Read the plans; False, as the step of a loop: not at once again.
 
-    def _read(self) -> Mapping[str, Plan]:
-        known = self._known or {}
-        try:
-            with transaction(self._engine) as connection:
-                rows = connection.execute(select(plans)).all()
-            known = {row.client: Plan(per_second=row.per_second, burst=row.burst) for row in rows}
-        except DatabaseUnavailableError:
-            logger.warning("plans can't be read; going on with those known")
-        self._known, self._due = known, self._clock() + KEEP_PLANS
-        return known
+        Raises DatabaseUnavailableError; the plans known go on to hold.
+        """
+        with transaction(self._engine) as connection:
+            rows = connection.execute(select(plans)).all()
+        self._known = {row.client: Plan(per_second=row.per_second, burst=row.burst) for row in rows}
+        return False
