@@ -19,7 +19,7 @@ from gateway.errors import DatabaseUnavailableError
 from gateway.settings import Settings
 
 # Who meets a silent server waits for a connection, for its sign of life, and for a new one: their sum.
-POOL_TIMEOUT = 2.0  # seconds that a request waits for a free connection
+POOL_TIMEOUT = 1.0  # seconds that a request waits for a free connection, and holds a thread
 ANSWER_TIMEOUT = 5.0  # seconds until a silent server is given up: more than it has for a statement
 CONNECT_TIMEOUT = 3  # seconds until an unreachable server is given up
 AGAIN = "Try again in a moment, with the same idempotency key."

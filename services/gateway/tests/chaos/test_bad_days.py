@@ -21,7 +21,7 @@ from gateway_traffic import PAUSE, traffic
 
 SOME = 12  # hires
 PROMPT = 3.0  # seconds in which everybody gets an answer, whoever is away
-CROWD = 60  # clients: more than the gateway has threads (40) and connections (10)
+CROWD = 50  # clients: more than the gateway has threads (40) and connections (10)
 GIVEN_UP = 10.0  # seconds after which a silent database is given up, as the README promises
 BUSY = 1.0  # seconds that a busy machine adds
 STALE = '110 gateway "Response is Stale"'
