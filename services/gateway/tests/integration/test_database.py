@@ -17,7 +17,7 @@ from gateway.errors import DatabaseUnavailableError
 from gateway.settings import Settings
 
 STATEMENT = 4.0  # seconds that the server has for a statement
-BUSY = 1.0  # seconds that a busy machine adds
+BUSY = 3.0  # seconds that a busy machine adds
 
 
 @pytest.fixture
