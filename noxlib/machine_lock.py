@@ -33,7 +33,7 @@ def machine_lock(*, alone: bool, say: Callable[[str], None]) -> Iterator[None]:
 
 
 def holders(path: Path) -> list[str]:
-    """Return who holds a lock file: "nox -s up-cs1 (pid 4711)". Empty where only the kernel knows."""
+    """Return who holds a lock file: "nox -s unit-cs1 (pid 4711)". Empty where only the kernel knows."""
     found = path.stat()
     place = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
     try:
